@@ -1,0 +1,1 @@
+"""The ``frs`` command."""

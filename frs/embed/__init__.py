@@ -1,0 +1,1 @@
+"""Picture -> faces -> templates: decoding, model packs, detection, alignment, quality and batching."""

@@ -1,0 +1,1 @@
+"""The CCTV adapter: RTSP, webcams, files and folders into a deployment."""

@@ -1,0 +1,1 @@
+"""Templates -> candidates: exact galleries over FAISS. A cache: the database owns the templates."""

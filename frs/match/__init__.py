@@ -1,0 +1,1 @@
+"""The three modes: live, retrospective, operator-initiated. Thresholds, tracking, evidence and decisions."""

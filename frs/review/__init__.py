@@ -1,0 +1,1 @@
+"""Human review: every alert is decided by a person."""

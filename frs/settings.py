@@ -1,0 +1,163 @@
+"""Settings: built once in ``main``, frozen, passed down; never read at import.
+
+Sources, strongest first: command-line flags, environment (``FRS_`` with ``__`` between levels, for example
+``FRS_EMBED__REQUIRE_GPU=true``), ``frs.toml`` in the data directory, the defaults below.
+Every setting is documented in ``docs/settings.md`` (a test compares).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Group):
+    """The gRPC edge."""
+
+    address: str = Field("127.0.0.1:7443", description="Host and port the gRPC server listens on.")
+    metrics_address: str = Field("127.0.0.1:0", description="Host and port of /metrics and /health; empty turns it off.")
+    tls: bool = Field(True, description="TLS with client certificates; false is accepted on loopback only.")
+    reflection: bool = Field(False, description="Offer gRPC server reflection.")
+    max_message_mib: int = Field(21, ge=1, le=64, description="Largest message accepted, MiB (a 20 MiB photograph and its fields).")
+    request_workers: int = Field(8, ge=1, le=256, description="Threads for unary requests.")
+    drain_seconds: float = Field(20.0, ge=0, description="How long SIGTERM waits for requests and streams to finish.")
+
+
+class EmbedSettings(_Group):
+    """Pictures, faces and templates."""
+
+    pack: str = Field("starter", description="Name of the model pack in models_dir, or a folder.")
+    profile: Literal["auto", "plain", "mirror"] = Field(
+        "auto", description="Scoring profile: plain, or mirror (the template averages a face and its mirror image); auto takes the pack's."
+    )
+    require_gpu: bool = Field(False, description="Refuse to start unless the CUDA provider is in use.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Which ONNX Runtime provider to ask for.")
+    gpu_memory_mib: int = Field(0, ge=0, description="Cap of the CUDA arena, MiB; 0 leaves ONNX Runtime's default.")
+    cudnn_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] = Field("HEURISTIC", description="cuDNN convolution algorithm search.")
+    fixed_batch: bool = Field(False, description="Pad batches to max_batch so that CUDA sees one shape.")
+    threads: int = Field(0, ge=0, description="ONNX Runtime intra-op threads; 0 is one per core.")
+    max_batch: int = Field(32, ge=1, le=512, description="Most faces in one recogniser call.")
+    batch_wait_ms: float = Field(2.0, ge=0, le=100, description="How long a batch waits for more faces, milliseconds.")
+    queue_faces: int = Field(512, ge=1, description="Faces that may wait for the recogniser; beyond it requests are refused.")
+    detector_size: int = Field(640, ge=160, le=2560, multiple_of=32, description="Longer side the picture is scaled to for detection, pixels.")
+    detector_score: float = Field(0.5, gt=0, lt=1, description="Least detector confidence for a face.")
+    max_picture_mib: int = Field(20, ge=1, description="Largest encoded picture, MiB.")
+    max_picture_megapixels: int = Field(50, ge=1, description="Largest picture after decoding, megapixels.")
+
+
+class QualitySettings(_Group):
+    """Least quality of a face that is matched; enrolment may ask for more."""
+
+    min_face: float = Field(32.0, description="Least shorter side of the face box, pixels.")
+    min_face_enrol: float = Field(48.0, description="The same for enrolment, pixels.")
+    min_sharpness: float = Field(15.0, description="Least variance of the Laplacian of the aligned face.")
+    min_brightness: float = Field(25.0, description="Least mean grey level, 0 to 255.")
+    max_brightness: float = Field(240.0, description="Greatest mean grey level, 0 to 255.")
+    max_pose: float = Field(0.75, description="Greatest pose deviation, 0 frontal to 1 profile.")
+    min_detector_score: float = Field(0.6, description="Least detector confidence for a face to be matched.")
+
+
+class WatchlistSettings(_Group):
+    """Policy for watchlists."""
+
+    categories: tuple[str, ...] = Field(
+        ("wanted", "suspect", "missing", "vulnerable", "risk-of-harm"), description="Categories that the policy allows."
+    )
+    max_images: int = Field(20, ge=1, le=100, description="Most images per subject.")
+
+
+class LiveSettings(_Group):
+    """Live matching."""
+
+    max_streams: int = Field(64, ge=1, description="Most camera streams at once.")
+    workers: int = Field(4, ge=1, le=64, description="Threads that process live frames.")
+    queue_frames: int = Field(4, ge=1, le=64, description="Frames held per camera; the newest win.")
+    min_frames: int = Field(3, ge=1, description="Usable frames of a track that must be seen before an alert.")
+    max_frames: int = Field(10, ge=1, description="Best frames of a track that count as evidence.")
+    track_lost_seconds: float = Field(2.0, gt=0, description="A track ends when its face was not seen for this long, capture time.")
+    cooldown_seconds: float = Field(60.0, ge=0, description="No second alert for a person on a camera within this time, capture time.")
+    minute_seconds: float = Field(60.0, gt=0, description="Interval of the per-camera count event.")
+
+
+class RetrospectiveSettings(_Group):
+    """Retrospective searches."""
+
+    max_upload_mib: int = Field(4096, ge=1, description="Largest upload, MiB.")
+    upload_hours: float = Field(24.0, gt=0, description="An upload that no job used is destroyed after this time, hours.")
+    video_fps: float = Field(5.0, gt=0, description="Frames per second examined in a video.")
+    video_stall_seconds: float = Field(30.0, gt=0, description="A video that yields no frame for this long is given up.")
+    max_candidates: int = Field(50, ge=1, le=1000, description="Most candidates per face.")
+
+
+class OperatorSettings(_Group):
+    """Operator-initiated searches."""
+
+    keep_matched_probe: bool = Field(False, description="Keep a matched probe, sealed, until its outcome is recorded.")
+    max_candidates: int = Field(5, ge=1, le=100, description="Most candidates returned.")
+    dominant_face_ratio: float = Field(
+        2.0, ge=1.0, description="With several faces the largest is searched when its area is this many times the next; else refused."
+    )
+
+
+class AuditSettings(_Group):
+    """The tamper-evident log."""
+
+    origin: str = Field("", description="Origin line of checkpoints; empty derives frs.local/<installation id>.")
+    checkpoint_seconds: float = Field(5.0, gt=0, description="A checkpoint is signed at most this long after an event.")
+
+
+class StoreSettings(_Group):
+    """The database."""
+
+    url: str = Field("", description="SQLAlchemy URL; empty is SQLite in the data directory.")
+    group_commit: int = Field(64, ge=1, le=1024, description="Most acts in one database commit.")
+    keyring_dir: str = Field("", description="Folder of keys, apart from the database; empty is <data_dir>/keyring.")
+
+
+class Settings(BaseSettings):
+    """All settings of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="FRS_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("frs-data"), description="Folder of the database, keyring, certificates and uploads.")
+    models_dir: str = Field("", description="Folder of model packs; empty is <data_dir>/models.")
+    server: ServerSettings = ServerSettings()  # type: ignore[call-arg]  # pydantic fills Field defaults
+    embed: EmbedSettings = EmbedSettings()  # type: ignore[call-arg]
+    quality: QualitySettings = QualitySettings()  # type: ignore[call-arg]
+    watchlist: WatchlistSettings = WatchlistSettings()  # type: ignore[call-arg]
+    live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
+    retrospective: RetrospectiveSettings = RetrospectiveSettings()  # type: ignore[call-arg]
+    operator: OperatorSettings = OperatorSettings()  # type: ignore[call-arg]
+    audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
+    store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
+
+    @property
+    def models_path(self) -> Path:
+        """Where model packs lie."""
+        return Path(self.models_dir) if self.models_dir else self.data_dir / "models"
+
+    @property
+    def keyring_path(self) -> Path:
+        """Where keys lie: apart from the database and outside its backups."""
+        return Path(self.store.keyring_dir) if self.store.keyring_dir else self.data_dir / "keyring"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then ``frs.toml`` beside the data."""
+        given = init_settings()
+        folder = given.get("data_dir") or env_settings().get("data_dir") or "frs-data"
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(str(folder)) / "frs.toml")
