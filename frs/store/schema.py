@@ -1,0 +1,363 @@
+"""The database's tables. Changing one means a new migration in ``migrations/versions``.
+
+Conventions: ids are 32 hexadecimal digits unless a person chose them; instants are ISO 8601 UTC text with
+microseconds and a trailing ``Z`` (:class:`Instant`), so that they sort; ``*_sealed`` columns hold bytes from
+:class:`frs.store.vault.Vault` and are the only place where biometrics lie.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """A timezone-aware UTC datetime, stored as sortable text."""
+
+    impl = sa.String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Write as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``."""
+        if value is None:
+            return None
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read back as an aware datetime."""
+        return None if value is None else datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData()
+Id = sa.String(64)
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("installation_id", Id, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# --- watchlists ---------------------------------------------------------------------------------------------------
+
+watchlist = sa.Table(
+    "watchlist",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("legal_basis", sa.Text, nullable=False),
+    sa.Column("authorising_officer", sa.Text, nullable=False),
+    sa.Column("grading", sa.String(8), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),  # any change of definition or content
+    sa.Column("revision", sa.Integer, nullable=False),  # changes of the gallery alone: what the index must agree with
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("approved_at", Instant),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("activated_at", Instant),
+    sa.Column("retired_at", Instant),
+    sa.Column("reviewed_at", Instant),
+    sa.Column("reviewed_by", sa.Text),
+    sa.Column("reviewed_version", sa.Integer),
+)
+
+watchlist_threshold = sa.Table(
+    "watchlist_threshold",
+    metadata,
+    sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), primary_key=True),
+    sa.Column("mode", sa.String(16), primary_key=True),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+)
+
+subject = sa.Table(
+    "subject",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), nullable=False, index=True),
+    sa.Column("nominal", sa.Text, nullable=False, index=True),
+    sa.Column("justification", sa.Text, nullable=False),
+    sa.Column("grading", sa.String(8), nullable=False),
+    sa.Column("under_18", sa.Boolean, nullable=False),
+    sa.Column("under_18_rationale", sa.Text, nullable=False),
+    sa.Column("lawfully_held", sa.Boolean, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # enrolled | withdrawn
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("withdrawn_at", Instant),
+    sa.Column("withdrawn_by", sa.Text),
+    sa.Column("withdrawn_reason", sa.Text),
+)
+
+reference_image = sa.Table(
+    "reference_image",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=True),  # the index's row id
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("subject_id", Id, sa.ForeignKey("subject.id"), nullable=False, index=True),
+    sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), nullable=False, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("taken_on", sa.String(10), nullable=False),  # ISO date
+    sa.Column("sha256", sa.String(64), nullable=False),  # of the picture's bytes as they came
+    sa.Column("quality", sa.JSON, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("template_sealed", sa.LargeBinary, nullable=False),  # owner subject:<id>; float32 little-endian
+    sa.Column("crop_sealed", sa.LargeBinary, nullable=False),  # owner subject:<id>; JPEG of the face with a margin
+    sa.Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,  # keys are never used again
+)
+
+# --- live ---------------------------------------------------------------------------------------------------------
+
+deployment = sa.Table(
+    "deployment",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("authorising_officer", sa.Text, nullable=False),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # open | ended | stopped; scheduled and over follow from the clock
+    sa.Column("cooldown_seconds", sa.Float, nullable=False),
+    sa.Column("opened_by", sa.Text, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("closed_by", sa.Text),
+    sa.Column("close_reason", sa.Text),
+)
+
+deployment_watchlist = sa.Table(
+    "deployment_watchlist",
+    metadata,
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), primary_key=True),
+    sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), primary_key=True),
+    sa.Column("version_at_open", sa.Integer, nullable=False),
+)
+
+camera_count = sa.Table(
+    "camera_count",
+    metadata,
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), primary_key=True),
+    sa.Column("camera_id", sa.Text, primary_key=True),
+    sa.Column("faces_seen", sa.Integer, nullable=False),
+    sa.Column("frames_received", sa.Integer, nullable=False),
+    sa.Column("frames_processed", sa.Integer, nullable=False),
+    sa.Column("frames_dropped", sa.Integer, nullable=False),
+    sa.Column("frames_rejected", sa.Integer, nullable=False),
+    sa.Column("alerts", sa.Integer, nullable=False),
+)
+
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), nullable=False, index=True),
+    sa.Column("camera_id", sa.Text, nullable=False),
+    sa.Column("track_id", sa.Text, nullable=False),
+    sa.Column("captured_at", Instant, nullable=False),  # the best frame's capture time
+    sa.Column("first_seen_at", Instant, nullable=False),  # the track's first usable frame, capture time
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("watchlist_id", Id, nullable=False, index=True),
+    sa.Column("watchlist_version", sa.Integer, nullable=False),
+    sa.Column("subject_id", Id, nullable=False, index=True),
+    sa.Column("nominal", sa.Text, nullable=False),
+    sa.Column("reference_id", Id, nullable=False),
+    sa.Column("grading", sa.String(8), nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("threshold", sa.Float, nullable=False),
+    sa.Column("margin", sa.Float),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("notice", sa.Text, nullable=False),
+    sa.Column("probe_quality", sa.JSON, nullable=False),
+    sa.Column("reference_quality", sa.JSON, nullable=False),
+    sa.Column("probe_sealed", sa.LargeBinary),  # owner alert:<id>; JPEG crop of the best frame
+    sa.Column("reference_sealed", sa.LargeBinary),  # owner alert:<id>; JPEG crop of the reference as it was then
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("adjudicated_at", Instant),
+    sa.Column("adjudicated_by", sa.Text),
+    sa.Column("adjudication_reason", sa.Text),
+    sa.Column("engagement_at", Instant),
+    sa.Column("engagement_by", sa.Text),
+    sa.Column("engagement_note", sa.Text),
+)
+
+alert_feed = sa.Table(
+    "alert_feed",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("alert_id", Id, sa.ForeignKey("alert.id"), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),  # raised | adjudicated | engaged
+    sa.Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# --- retrospective ------------------------------------------------------------------------------------------------
+
+upload = sa.Table(
+    "upload",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),  # still | video
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("committed", sa.BigInteger, nullable=False),  # bytes of the media that are durable
+    sa.Column("stored", sa.BigInteger, nullable=False),  # bytes of the sealed file that belong to them
+    sa.Column("state", sa.String(16), nullable=False),  # receiving | complete | destroyed
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # queued | running | done | failed | cancelled
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("incident", sa.Text, nullable=False),
+    sa.Column("authorisation", sa.Text, nullable=False),
+    sa.Column("authorisation_expires_at", Instant, nullable=False),
+    sa.Column("watchlists", sa.JSON, nullable=False),  # [{"watchlist", "version"}] as at submission
+    sa.Column("max_candidates", sa.Integer, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("faces", sa.Integer, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("error_reason", sa.Text),
+    sa.Column("error_message", sa.Text),
+)
+
+job_item = sa.Table(
+    "job_item",
+    metadata,
+    sa.Column("job_id", Id, sa.ForeignKey("job.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("upload_id", Id, sa.ForeignKey("upload.id"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # queued | done | failed
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("faces", sa.Integer, nullable=False),
+    sa.Column("error_reason", sa.Text),
+    sa.Column("error_message", sa.Text),
+)
+
+job_probe = sa.Table(
+    "job_probe",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("job_id", Id, sa.ForeignKey("job.id"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),  # the item
+    sa.Column("number", sa.Integer, nullable=False),  # face in the still, track in the video
+    sa.Column("first_ms", sa.BigInteger, nullable=False),
+    sa.Column("last_ms", sa.BigInteger, nullable=False),
+    sa.Column("best_ms", sa.BigInteger, nullable=False),
+    sa.Column("quality", sa.JSON, nullable=False),
+    sa.Column("crop_sealed", sa.LargeBinary, nullable=False),  # owner job:<id>
+)
+
+job_candidate = sa.Table(
+    "job_candidate",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job_id", Id, sa.ForeignKey("job.id"), nullable=False, index=True),
+    sa.Column("probe_id", Id, sa.ForeignKey("job_probe.id"), nullable=False, index=True),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("watchlist_id", Id, nullable=False),
+    sa.Column("watchlist_version", sa.Integer, nullable=False),
+    sa.Column("subject_id", Id, nullable=False, index=True),
+    sa.Column("nominal", sa.Text, nullable=False),
+    sa.Column("grading", sa.String(8), nullable=False),
+    sa.Column("reference_id", Id, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("threshold", sa.Float, nullable=False),
+    sa.Column("margin", sa.Float),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("reference_quality", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# --- operator-initiated -------------------------------------------------------------------------------------------
+
+operator_search = sa.Table(
+    "operator_search",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("officer", sa.Text, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("legal_power", sa.Text, nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("candidates", sa.JSON, nullable=False),  # [{rank, watchlist, version, subject, nominal, score, threshold}]
+    sa.Column("outcome", sa.String(16), nullable=False),  # none-owed | owed | same | different | cannot-tell
+    sa.Column("outcome_reason", sa.Text),
+    sa.Column("outcome_by", sa.Text),
+    sa.Column("outcome_at", Instant),
+    sa.Column("probe_sealed", sa.LargeBinary),  # owner search:<id>; only under keep_matched_probe, until the outcome
+)
+
+# --- the log ------------------------------------------------------------------------------------------------------
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),  # always 1: the row that is locked to take the next index
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
+audit_event = sa.Table(
+    "audit_event",
+    metadata,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("time", Instant, nullable=False, index=True),
+    sa.Column("action", sa.Text, nullable=False, index=True),
+    sa.Column("actor", sa.String(64), nullable=False, index=True),  # pseudonym
+    sa.Column("leaf", sa.LargeBinary, nullable=False),  # RFC 8785 canonical JSON
+)
+
+audit_reference = sa.Table(
+    "audit_reference",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),  # watchlist | subject | deployment | alert | search | job
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, sa.ForeignKey("audit_event.seq"), primary_key=True),
+)
+
+audit_payload = sa.Table(
+    "audit_payload",
+    metadata,
+    sa.Column("seq", sa.BigInteger, sa.ForeignKey("audit_event.seq"), primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # owner event:<seq>
+)
+
+audit_node = sa.Table(
+    "audit_node",
+    metadata,
+    # Hash of the complete subtree of 2**level leaves that begins at leaf number * 2**level (RFC 6962).
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False),
+)
+
+audit_checkpoint = sa.Table(
+    "audit_checkpoint",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
