@@ -56,11 +56,11 @@ types: setup-dev
 	@$(BIN)/mypy
 
 generate: setup-dev ## regenerate frs/v1 from protos/
-	@$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. protos/frs/v1/*.proto
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. protos/frs/v1/*.proto
 
 check-generated: setup-dev
 	@rm -rf .cache/generated && mkdir -p .cache/generated
-	@$(BIN)/python -m grpc_tools.protoc -I protos --python_out=.cache/generated --grpc_python_out=.cache/generated --mypy_out=quiet:.cache/generated --mypy_grpc_out=quiet:.cache/generated protos/frs/v1/*.proto
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=.cache/generated --grpc_python_out=.cache/generated --mypy_out=quiet:.cache/generated --mypy_grpc_out=quiet:.cache/generated protos/frs/v1/*.proto
 	@diff -r -x __init__.py -x __pycache__ .cache/generated/frs/v1 frs/v1 || { echo "frs/v1 differs from protos/: run make generate"; exit 1; }
 
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
