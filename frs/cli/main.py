@@ -1,0 +1,109 @@
+"""The ``frs`` command: finds the module of the command that was asked for and runs it.
+
+Only that module is imported, so ``frs --help`` answers at once although other commands load models. Each module of
+:data:`COMMANDS` holds a Typer application named ``app``. A failure of the catalogue is printed as one line with its
+advice, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TextIO
+
+from frs import __version__
+from frs.errors import FrsError, Reason, Status
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("frs.cli.init", "prepare a data directory: keys, certificates and the log's signing key"),
+    "serve": ("frs.cli.serve", "run the service"),
+    "doctor": ("frs.cli.doctor", "say what this machine and installation can do, and what is wrong"),
+    "identity": ("frs.cli.identity", "issue and list client certificates"),
+    "models": ("frs.cli.models", "list, install, add and verify model packs"),
+    "watchlist": ("frs.cli.watchlist", "plan, apply and manage watchlists and their subjects"),
+    "deployment": ("frs.cli.deployment", "open, end and stop deployments of live matching"),
+    "feed": ("frs.cli.feed", "play a video, folder, webcam or RTSP address into a deployment"),
+    "search": ("frs.cli.search", "search stills and videos of an incident"),
+    "identify": ("frs.cli.identify", "search one photograph at once and record the outcome"),
+    "review": ("frs.cli.review", "decide alerts"),
+    "audit": ("frs.cli.audit", "read and verify the log"),
+    "demo": ("frs.cli.demo", "the whole way of a face, offline, on this machine"),
+}
+
+EXIT_CODES: dict[Status, int] = {
+    # 1 is any other failure; 2 is what command lines use for wrong usage.
+    Status.INVALID_ARGUMENT: 2,
+    Status.OUT_OF_RANGE: 2,
+    Status.UNAVAILABLE: 3,
+    Status.DEADLINE_EXCEEDED: 3,
+    Status.UNAUTHENTICATED: 4,
+    Status.PERMISSION_DENIED: 4,
+    Status.DATA_LOSS: 5,
+}
+
+
+def overview() -> str:
+    """Return the text of ``frs --help``."""
+    lines = [
+        "Usage: frs COMMAND [OPTIONS]",
+        "",
+        "Face matching with watchlists for policing: three modes, human review and a tamper-evident log.",
+        "",
+        "Commands:",
+        *(f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items()),
+        "",
+        "Options:",
+        "  --version   print the version",
+        "  --help      this text; `frs COMMAND --help` describes a command",
+        "",
+        "A new installation: frs init, then frs serve. To see it work: frs demo.",
+    ]
+    return "\n".join(lines)
+
+
+def describe(error: FrsError) -> str:
+    """Return what the person is shown of a failure: what happened, then what to do."""
+    return f"frs: {error.message} [{error.reason}]\n     {error.advice}"
+
+
+def _print(text: str, stream: TextIO | None = None) -> None:
+    print(text, file=stream or sys.stdout)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status (see :data:`EXIT_CODES`)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] in {"--help", "-h", "help"}:
+        _print(overview())
+        return 0 if given else 2
+    name, rest = given[0], given[1:]
+    if name in {"--version", "version"}:
+        _print(f"frs {__version__}")
+        return 0
+    if name not in COMMANDS:
+        _print(f"frs: there is no command {name!r}; `frs --help` lists them", sys.stderr)
+        return 2
+    try:
+        app = import_module(COMMANDS[name][0]).app
+        app(args=rest, prog_name=f"frs {name}")
+    except FrsError as error:
+        _print(describe(error), sys.stderr)
+        return EXIT_CODES.get(error.status, 1)
+    except SystemExit as end:  # Typer ends every command with one
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        _print("frs: interrupted", sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, `frs ... | head`, has gone
+        sys.stderr.close()
+        return 141
+    return 0
+
+
+def unreachable(address: str) -> FrsError:
+    """Return the failure of a client command that found no server."""
+    return FrsError(Reason.SERVER_UNREACHABLE, f"no server answers at {address}", address=address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
