@@ -90,6 +90,7 @@ class Reason(StrEnum):
     UPLOAD_INCOMPLETE = "UPLOAD_INCOMPLETE"
     UPLOAD_CHECKSUM_MISMATCH = "UPLOAD_CHECKSUM_MISMATCH"
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE"
+    UPLOAD_IN_USE = "UPLOAD_IN_USE"
     JOB_NOT_FOUND = "JOB_NOT_FOUND"
     JOB_FINISHED = "JOB_FINISHED"
     SEARCH_NOT_FOUND = "SEARCH_NOT_FOUND"
@@ -121,6 +122,8 @@ class Reason(StrEnum):
     KEY_MISSING = "KEY_MISSING"
     KEY_WRONG = "KEY_WRONG"
     NOT_INITIALISED = "NOT_INITIALISED"
+    ALREADY_INITIALISED = "ALREADY_INITIALISED"
+    IDENTITY_EXISTS = "IDENTITY_EXISTS"
     SETTINGS_INVALID = "SETTINGS_INVALID"
     SERVER_UNREACHABLE = "SERVER_UNREACHABLE"
     INTERNAL = "INTERNAL"
@@ -217,6 +220,9 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.UPLOAD_INCOMPLETE: Entry(Status.FAILED_PRECONDITION, "Finish the upload before starting a job with it."),
     Reason.UPLOAD_CHECKSUM_MISMATCH: Entry(Status.DATA_LOSS, "Upload the file again; its bytes differ from its SHA-256."),
     Reason.UPLOAD_TOO_LARGE: Entry(Status.INVALID_ARGUMENT, "Split the media; uploads are limited in size."),
+    Reason.UPLOAD_IN_USE: Entry(
+        Status.FAILED_PRECONDITION, "Cancel the job that needs the upload, or wait for it; it is destroyed then."
+    ),
     Reason.JOB_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the job's name with `frs search jobs`."),
     Reason.JOB_FINISHED: Entry(Status.FAILED_PRECONDITION, "The job has already finished; nothing is left to cancel."),
     Reason.SEARCH_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the search's name with `frs identify --owed`."),
@@ -265,6 +271,10 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.KEY_MISSING: Entry(Status.DATA_LOSS, "The key has been destroyed or the keyring is not there; see the log."),
     Reason.KEY_WRONG: Entry(Status.DATA_LOSS, "Put back the key-encryption key that belongs to this keyring."),
     Reason.NOT_INITIALISED: Entry(Status.FAILED_PRECONDITION, "Run `frs init` for this data directory first."),
+    Reason.ALREADY_INITIALISED: Entry(
+        Status.ALREADY_EXISTS, "Use the data directory as it is, or choose an empty one; nothing was changed."
+    ),
+    Reason.IDENTITY_EXISTS: Entry(Status.ALREADY_EXISTS, "Choose another name, or renew the certificate with --renew."),
     Reason.SETTINGS_INVALID: Entry(Status.FAILED_PRECONDITION, "Correct the setting named; see docs/settings.md."),
     Reason.SERVER_UNREACHABLE: Entry(
         Status.UNAVAILABLE, "Check that the server runs and that --address and the certificates are right."

@@ -1,0 +1,91 @@
+"""THE table of full method names to the roles that may call them.
+
+A method that is not here is refused. Nothing else grants anything: there is no superuser. The first administrator that
+``frs init`` makes carries every role; real identities carry what their duty needs. Emergency acts (stopping a
+deployment, withdrawing a person) are open to everyone who may first see the need.
+"""
+
+from __future__ import annotations
+
+from frs.errors import FrsError, Reason
+from frs.types import Actor, Role
+
+_FEED = Role.FEED
+_OFFICER = Role.OFFICER
+_INVESTIGATOR = Role.INVESTIGATOR
+_REVIEWER = Role.REVIEWER
+_MANAGER = Role.WATCHLIST_MANAGER
+_AUTHORISING = Role.AUTHORISING_OFFICER
+_OVERSIGHT = Role.OVERSIGHT
+
+EVERYONE = frozenset(Role)
+_LIST_READERS = frozenset({_MANAGER, _AUTHORISING, _INVESTIGATOR, _OFFICER, _OVERSIGHT})
+_SUBJECT_READERS = frozenset({_MANAGER, _AUTHORISING, _OVERSIGHT})
+_DEPLOYMENT_READERS = frozenset({_AUTHORISING, _FEED, _REVIEWER, _OFFICER, _MANAGER, _OVERSIGHT})
+_INVESTIGATORS = frozenset({_INVESTIGATOR})
+
+METHODS: dict[str, frozenset[Role]] = {
+    # Watchlists: the manager drafts and enrols, the authorising officer decides.
+    "/frs.v1.WatchlistService/CreateWatchlist": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/GetWatchlist": _LIST_READERS,
+    "/frs.v1.WatchlistService/ListWatchlists": _LIST_READERS,
+    "/frs.v1.WatchlistService/UpdateWatchlist": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/ApproveWatchlist": frozenset({_AUTHORISING}),
+    "/frs.v1.WatchlistService/ActivateWatchlist": frozenset({_AUTHORISING}),
+    "/frs.v1.WatchlistService/ReviewWatchlist": frozenset({_AUTHORISING}),
+    "/frs.v1.WatchlistService/RetireWatchlist": frozenset({_AUTHORISING, _MANAGER}),
+    "/frs.v1.WatchlistService/EnrolSubject": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/AddSubjectImage": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/RemoveSubjectImage": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/GetSubject": _SUBJECT_READERS,
+    "/frs.v1.WatchlistService/ListSubjects": _SUBJECT_READERS,
+    "/frs.v1.WatchlistService/WithdrawSubject": frozenset({_MANAGER, _AUTHORISING, _REVIEWER}),
+    # Deployments: the authorising officer's; anyone on duty may stop one.
+    "/frs.v1.DeploymentService/OpenDeployment": frozenset({_AUTHORISING}),
+    "/frs.v1.DeploymentService/GetDeployment": _DEPLOYMENT_READERS,
+    "/frs.v1.DeploymentService/ListDeployments": _DEPLOYMENT_READERS,
+    "/frs.v1.DeploymentService/EndDeployment": frozenset({_AUTHORISING}),
+    "/frs.v1.DeploymentService/StopDeployment": frozenset({_AUTHORISING, _REVIEWER, _MANAGER}),
+    # The camera's adapter sends frames and learns nothing about people.
+    "/frs.v1.LiveService/Stream": frozenset({_FEED}),
+    # Retrospective searches.
+    "/frs.v1.RetrospectiveService/SearchStill": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/CreateUpload": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/WriteUpload": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/GetUpload": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/DeleteUpload": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/CreateJob": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/GetJob": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/ListJobs": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/WatchJob": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/CancelJob": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/ListJobResults": _INVESTIGATORS,
+    "/frs.v1.RetrospectiveService/ListJobSubjects": _INVESTIGATORS,
+    # Operator-initiated searches: the officer's own; oversight sees that they happened.
+    "/frs.v1.OperatorService/Identify": frozenset({_OFFICER}),
+    "/frs.v1.OperatorService/RecordOutcome": frozenset({_OFFICER}),
+    "/frs.v1.OperatorService/ListSearches": frozenset({_OFFICER, _OVERSIGHT}),
+    # Review of alerts; the engaging officer may report what came of it.
+    "/frs.v1.ReviewService/ListAlerts": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/GetAlert": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/WatchAlerts": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/AdjudicateAlert": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/RecordEngagement": frozenset({_REVIEWER, _OFFICER}),
+    # The log.
+    "/frs.v1.OversightService/ListEvents": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/GetEvent": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/GetCheckpoint": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/GetConsistencyProof": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/StreamLeaves": frozenset({_OVERSIGHT}),
+    # Standard services: any identity may ask whether the service is well and what it offers.
+    "/grpc.health.v1.Health/Check": EVERYONE,
+    "/grpc.health.v1.Health/List": EVERYONE,
+    "/grpc.health.v1.Health/Watch": EVERYONE,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": EVERYONE,
+}
+
+
+def authorise(actor: Actor, method: str) -> None:
+    """Raise PERMISSION_DENIED unless one of the actor's roles may call the method; a method not listed is refused."""
+    if not METHODS.get(method, frozenset()) & actor.roles:
+        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not call {method.rpartition('/')[2][:100]}")
