@@ -42,6 +42,16 @@ installation = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+key_destruction = sa.Table(
+    "key_destruction",
+    metadata,
+    # The intent to destroy an owner's key, committed with the act that decided it; see frs.store.keyring.
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("requested_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # --- watchlists ---------------------------------------------------------------------------------------------------
 
 watchlist = sa.Table(
@@ -129,7 +139,9 @@ deployment = sa.Table(
     sa.Column("authorising_officer", sa.Text, nullable=False),
     sa.Column("starts_at", Instant, nullable=False),
     sa.Column("ends_at", Instant, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # open | ended | stopped; scheduled and over follow from the clock
+    sa.Column(
+        "state", sa.String(16), nullable=False
+    ),  # open | ended | stopped; scheduled and over follow from the clock
     sa.Column("cooldown_seconds", sa.Float, nullable=False),
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
@@ -253,6 +265,7 @@ job_item = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),  # queued | done | failed
     sa.Column("frames", sa.Integer, nullable=False),
     sa.Column("faces", sa.Integer, nullable=False),
+    sa.Column("reached_ms", sa.BigInteger, nullable=False),  # results of a video up to here are committed
     sa.Column("error_reason", sa.Text),
     sa.Column("error_message", sa.Text),
 )
@@ -303,7 +316,9 @@ operator_search = sa.Table(
     sa.Column("legal_power", sa.Text, nullable=False),
     sa.Column("device", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
-    sa.Column("candidates", sa.JSON, nullable=False),  # [{rank, watchlist, version, subject, nominal, score, threshold}]
+    sa.Column(
+        "candidates", sa.JSON, nullable=False
+    ),  # [{rank, watchlist, version, subject, nominal, score, threshold}]
     sa.Column("outcome", sa.String(16), nullable=False),  # none-owed | owed | same | different | cannot-tell
     sa.Column("outcome_reason", sa.Text),
     sa.Column("outcome_by", sa.Text),
@@ -318,6 +333,9 @@ audit_head = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),  # always 1: the row that is locked to take the next index
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column(
+        "last_time", Instant, nullable=False
+    ),  # of the newest event: a clock that goes back does not take the log with it
 )
 
 audit_event = sa.Table(
@@ -336,12 +354,19 @@ audit_reference = sa.Table(
     sa.Column("kind", sa.String(16), primary_key=True),  # watchlist | subject | deployment | alert | search | job
     sa.Column("value", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, sa.ForeignKey("audit_event.seq"), primary_key=True),
+    sqlite_with_rowid=False,  # the key is the row: half the writes of an append
 )
 
 audit_payload = sa.Table(
     "audit_payload",
     metadata,
-    sa.Column("seq", sa.BigInteger, sa.ForeignKey("audit_event.seq"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "seq",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        sa.ForeignKey("audit_event.seq"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     sa.Column("sealed", sa.LargeBinary, nullable=False),  # owner event:<seq>
 )
 
@@ -352,6 +377,7 @@ audit_node = sa.Table(
     sa.Column("level", sa.Integer, primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True),
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 audit_checkpoint = sa.Table(

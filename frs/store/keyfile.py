@@ -1,0 +1,123 @@
+"""The keyring's file: wrapped keys and the record of those destroyed, in SQLite apart from the database.
+
+A change is durable when its method returns. After a destruction the write-ahead log is truncated, and with
+``secure_delete=ON`` the wrapped key is then in no file (a test looks for the bytes).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from frs.errors import FrsError, Reason
+from frs.store import sqlite
+from frs.store.engines import storage_error
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL, kek TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner_key (owner TEXT PRIMARY KEY, wrapped BLOB NOT NULL, kek TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS destroyed (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL UNIQUE, destroyed_at TEXT NOT NULL
+);
+"""
+
+
+class KeyFile:
+    """Wrapped keys by owner. Every method may be called from any thread and raises FrsError STORAGE_FULL or _FAILED."""
+
+    def __init__(self, path: Path) -> None:
+        with _translated():
+            self._writer = sqlite.connect(path)
+            self._writer.executescript(_TABLES)
+            sqlite.truncate_wal(self._writer)  # what a crash left in it
+            self._reader = sqlite.connect(path, "PRAGMA query_only=ON")
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file; again is harmless."""
+        with self._writing, self._reading:
+            self._reader.close()
+            self._writer.close()
+
+    def wrapped(self, owner: str) -> bytes | None:
+        """Return an owner's wrapped key, or None."""
+        row = self._read("SELECT wrapped FROM owner_key WHERE owner = ?", owner)
+        return None if row is None else bytes(row[0])
+
+    def destroyed_at(self, owner: str) -> str | None:
+        """Return when an owner's key was destroyed (ISO 8601), or None."""
+        row = self._read("SELECT destroyed_at FROM destroyed WHERE owner = ?", owner)
+        return None if row is None else str(row[0])
+
+    def secret(self, name: str) -> bytes | None:
+        """Return a wrapped secret of the installation, or None."""
+        row = self._read("SELECT wrapped FROM secret WHERE name = ?", name)
+        return None if row is None else bytes(row[0])
+
+    def destroyed_through(self) -> int:
+        """Return the position in the database's journal up to which destructions have been carried out."""
+        row = self._read("SELECT value FROM meta WHERE name = ?", "destroyed_through")
+        return 0 if row is None else int(row[0])
+
+    def add_secrets(self, wrapped: Mapping[str, bytes], kek: str) -> None:
+        """Add secrets that are not there yet; those that are stay."""
+        with self._transaction() as connection:
+            rows = [(name, value, kek) for name, value in wrapped.items()]
+            connection.executemany("INSERT OR IGNORE INTO secret VALUES (?, ?, ?)", rows)
+
+    def add_keys(self, wrapped: Mapping[str, bytes], kek: str) -> None:
+        """Add owners' keys, none of which may be there."""
+        with self._transaction() as connection:
+            rows = [(owner, value, kek) for owner, value in wrapped.items()]
+            connection.executemany("INSERT INTO owner_key VALUES (?, ?, ?)", rows)
+
+    def destroy(self, owners: Sequence[str], when: datetime, through: int | None) -> None:
+        """Destroy keys and remember that they were; again is harmless. ``through`` moves the journal's mark.
+
+        Raises FrsError(STORAGE_FAILED) also when a foreign reader keeps the write-ahead log from being emptied: the
+        keys are then destroyed for everybody who opens the file, but their bytes are still in it. Call again.
+        """
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM owner_key WHERE owner = ?", [(owner,) for owner in owners])
+            rows = [(owner, when.isoformat()) for owner in owners]
+            connection.executemany("INSERT OR IGNORE INTO destroyed (owner, destroyed_at) VALUES (?, ?)", rows)
+            if through is not None:
+                row = ("destroyed_through", str(through))
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
+        with self._writing, self._reading, _translated():
+            if not sqlite.truncate_wal(self._writer):
+                raise FrsError(
+                    Reason.STORAGE_FAILED, "Another process reads the keyring: destroyed keys are still in its log."
+                )
+
+    def _read(self, statement: str, value: str) -> tuple[Any, ...] | None:
+        with self._reading, _translated():
+            row: tuple[Any, ...] | None = self._reader.execute(statement, (value,)).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._writing, _translated():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+        raise storage_error(error) from error

@@ -1,0 +1,300 @@
+"""The keyring: a key per owner, wrapped, in a folder apart from the database; destroying a key is the erasure.
+
+A key made by :meth:`Keyring.key_or_new` lives in memory until the database's next commit, whose ``prepare`` makes it
+durable first: so no committed data ever lacks its key. A destruction asked for inside an act is written into the
+database's journal (``key_destruction``) with the act, and carried out after COMMIT, before the act's caller is
+answered. What holds if the process dies:
+
+* before ``prepare`` returned: nothing was committed; the new keys are forgotten with the data they sealed.
+* between ``prepare`` and COMMIT: keys without data, which is harmless; no key was destroyed.
+* between COMMIT and the destruction: the journal holds the intent and the next start carries it out (``attach``),
+  before anything is read.
+* after the destruction: the key is gone, from the file and its write-ahead log.
+
+So data whose key is gone exists only where the act that destroyed it was committed. The same replay makes an older
+copy of the keyring forget what the database knows to be destroyed. Keys in memory are Python bytes: they leave the
+caches when destroyed, but the interpreter does not overwrite freed memory.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from frs.clock import Clock, SystemClock
+from frs.errors import FrsError, Reason
+from frs.store.durable import make_folder
+from frs.store.kek import KEY_BYTES, KeyEncryptionKey, create_kek_file, read_kek_file
+from frs.store.keyfile import KeyFile
+from frs.store.lock import FolderLock
+from frs.store.schema import key_destruction
+from frs.store.transaction import CommitParticipant, Transaction
+
+KEK_FILE = "kek"
+KEYS_FILE = "keyring.sqlite"
+PSEUDONYM_SECRET = "pseudonym"  # noqa: S105  # the name of a secret
+LOG_SIGNING_SECRET = "log-signing"  # noqa: S105
+_CACHED_KEYS = 65_536
+
+
+def create_keyring(path: Path, kek: KeyEncryptionKey | None = None) -> None:
+    """Make a keyring: key-encryption key (unless one is given), pseudonym key and the log's signing key.
+
+    One that is there stays as it is; one that an interrupted call left unfinished is finished.
+    Raises FrsError: KEY_MISSING when there are keys but not the file that opens them, DATA_DIRECTORY_IN_USE.
+    """
+    make_folder(path)
+    lock = FolderLock(path)
+    try:
+        if kek is None and not (path / KEK_FILE).exists() and not (path / KEYS_FILE).exists():
+            create_kek_file(path / KEK_FILE)
+        kek = kek or read_kek_file(path / KEK_FILE)
+        file = KeyFile(path / KEYS_FILE)
+        names = (PSEUDONYM_SECRET, LOG_SIGNING_SECRET)
+        wrapped = {name: kek.wrap(secrets.token_bytes(KEY_BYTES), _secret_context(name)) for name in names}
+        file.add_secrets(wrapped, kek.id)
+        file.close()
+    finally:
+        lock.release()
+
+
+class Keyring(CommitParticipant):
+    """An open keyring. Build it with :meth:`open`; every method may be called from any thread."""
+
+    def __init__(self, path: Path, file: KeyFile, kek: KeyEncryptionKey, clock: Clock, lock: FolderLock) -> None:
+        self.path = path
+        """The keyring's folder."""
+        self._file = file
+        self._kek = kek
+        self._clock = clock
+        self._folder_lock = lock
+        self._memory = threading.RLock()  # guards all below
+        self._changing = threading.Lock()  # one change of the file at a time; taken before _memory
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._fresh: dict[str, bytes] = {}  # made, not yet durable
+        self._dying: set[str] = set()
+        self._destructions = 0  # counts, so that a reader that was overtaken by one does not cache what it read
+        self._attached = False
+        self._act: tuple[int, Transaction] | None = None  # thread and transaction of the running act
+        self._doomed: list[tuple[Transaction, int, str]] = []  # in the open group: position in the journal, owner
+        self._due: list[tuple[int, str]] = []  # committed, to be carried out
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock | None = None, kek: KeyEncryptionKey | None = None) -> Keyring:
+        """Open a keyring and check that its key-encryption key opens it.
+
+        Raises FrsError: NOT_INITIALISED, KEY_MISSING, KEY_WRONG, DATA_DIRECTORY_IN_USE.
+        """
+        if not (path / KEYS_FILE).exists():
+            raise FrsError(Reason.NOT_INITIALISED, f"There is no keyring at {path}.")
+        kek = kek or read_kek_file(path / KEK_FILE)
+        lock = FolderLock(path)
+        try:
+            keyring = cls(path, KeyFile(path / KEYS_FILE), kek, clock or SystemClock(), lock)
+        except FrsError:
+            lock.release()
+            raise
+        try:
+            keyring.secret(PSEUDONYM_SECRET)
+            keyring.secret(LOG_SIGNING_SECRET)
+        except FrsError:
+            keyring.close()
+            raise
+        return keyring
+
+    def close(self) -> None:
+        """Close the file and forget every key; again is harmless."""
+        self._file.close()
+        with self._memory:
+            self._cache.clear()
+            self._fresh.clear()
+        self._folder_lock.release()
+
+    def secret(self, name: str) -> bytes:
+        """Return a secret of the installation, 32 bytes. Raises FrsError: NOT_INITIALISED, KEY_WRONG."""
+        wrapped = self._file.secret(name)
+        if wrapped is None:
+            raise FrsError(
+                Reason.NOT_INITIALISED, f"The keyring at {self.path} is unfinished: it lacks the {name} key."
+            )
+        return self._kek.unwrap(wrapped, _secret_context(name))
+
+    def key(self, owner: str) -> bytes:
+        """Return an owner's key, 32 bytes. Raises FrsError: KEY_MISSING when destroyed or never made, KEY_WRONG."""
+        with self._memory:
+            if (known := self._known(owner)) is not None:
+                return known
+            before = self._destructions
+        wrapped = self._file.wrapped(owner)
+        if wrapped is None:
+            raise self._missing(owner)
+        key = self._kek.unwrap(wrapped, _owner_context(owner))
+        with self._memory:
+            if before == self._destructions:
+                self._remember(owner, key)
+        return key
+
+    def key_or_new(self, owner: str) -> bytes:
+        """Return an owner's key, made now if there is none. Raises FrsError(KEY_MISSING) when it was destroyed."""
+        with self._memory:
+            if (known := self._known(owner)) is not None:
+                return known
+            wrapped = self._file.wrapped(owner)
+            if wrapped is not None:
+                key = self._kek.unwrap(wrapped, _owner_context(owner))
+                self._remember(owner, key)
+                return key
+            if owner in self._dying or self._file.destroyed_at(owner) is not None:
+                raise self._missing(owner)
+            key = self._fresh[owner] = secrets.token_bytes(KEY_BYTES)
+            attached = self._attached
+        if not attached:
+            self._make_durable()
+        return key
+
+    def destroy(self, owner: str) -> None:
+        """Destroy an owner's key, for ever: it can neither be read nor made again.
+
+        Inside an act it happens with the act's commit; elsewhere it is durable when this returns.
+        """
+        act = self._act
+        if act is None or act[0] != threading.get_ident():
+            self._carry_out([owner], None)
+            return
+        tx = act[1]
+        values = {"owner": owner, "requested_at": self._clock.now()}
+        inserted = tx.connection.execute(key_destruction.insert().values(values)).inserted_primary_key
+        assert inserted is not None
+        tx.erases = True
+        with self._memory:
+            self._doomed.append((tx, int(inserted[0]), owner))
+        tx.after_commit(self._carry_out_doomed)
+
+    # --- taking part in the database's commit ---
+
+    def attach(self, connection: sa.Connection) -> None:
+        """Carry out the destructions that were committed but not done, or that an older copy of the keyring forgot."""
+        through = self._file.destroyed_through()
+        newest = connection.scalar(sa.select(sa.func.max(key_destruction.c.position))) or 0
+        if newest < through:  # the database is older than the keyring: go through all it knows
+            through = 0
+            self._file.destroy([], self._clock.now(), through)
+        table = key_destruction.c
+        query = sa.select(table.position, table.owner).where(table.position > through).order_by(table.position)
+        with self._memory:
+            self._due = [(position, owner) for position, owner in connection.execute(query)]
+            self._attached = True
+        self._carry_out_due()
+
+    def detach(self) -> None:
+        """Go back to making each new key durable at once."""
+        with self._memory:
+            self._attached = False
+        self._make_durable()
+
+    def begin_act(self, tx: Transaction) -> None:
+        """Note the act on whose thread a destruction belongs to it."""
+        self._act = (threading.get_ident(), tx)
+
+    def keep_act(self) -> None:
+        """Let go of the act."""
+        self._act = None
+
+    def undo_act(self) -> None:
+        """Forget the destructions of the failed act."""
+        assert self._act is not None
+        tx, self._act = self._act[1], None
+        with self._memory:
+            self._doomed = [doomed for doomed in self._doomed if doomed[0] is not tx]
+
+    def prepare(self) -> None:
+        """Make new keys durable and retry destructions that failed. Raises FrsError STORAGE_FULL or _FAILED."""
+        self._make_durable()
+        self._carry_out_due()
+
+    def rolled_back(self) -> None:
+        """Forget the group's destructions. Keys made in it stay: without data they are harmless."""
+        self._act = None
+        with self._memory:
+            self._doomed.clear()
+
+    # --- inside ---
+
+    def _known(self, owner: str) -> bytes | None:
+        key = self._cache.get(owner)
+        if key is not None:
+            self._cache.move_to_end(owner)
+            return key
+        return self._fresh.get(owner)
+
+    def _remember(self, owner: str, key: bytes) -> None:
+        self._cache[owner] = key
+        if len(self._cache) > _CACHED_KEYS:
+            self._cache.popitem(last=False)
+
+    def _missing(self, owner: str) -> FrsError:
+        when = self._file.destroyed_at(owner)
+        what = f"was destroyed at {when}" if when else "is not in the keyring"
+        return FrsError(Reason.KEY_MISSING, f"The key of {owner} {what}.", owner=owner)
+
+    def _make_durable(self) -> None:
+        with self._changing:
+            with self._memory:
+                batch = dict(self._fresh)
+            if not batch:
+                return
+            self._file.add_keys({o: self._kek.wrap(k, _owner_context(o)) for o, k in batch.items()}, self._kek.id)
+            with self._memory:
+                for owner in batch:
+                    if (key := self._fresh.pop(owner, None)) is not None:
+                        self._remember(owner, key)
+
+    def _carry_out_doomed(self) -> None:
+        with self._memory:
+            self._due += [(position, owner) for _, position, owner in self._doomed]
+            self._doomed.clear()
+        try:
+            self._carry_out_due()
+        except FrsError as error:
+            message = f"The act happened, but the destruction of its keys is still owed: {error.message}"
+            raise FrsError(error.reason, message) from error
+
+    def _carry_out_due(self) -> None:
+        with self._memory:
+            due = list(self._due)
+        if not due:
+            return
+        self._carry_out([owner for _, owner in due], max(position for position, _ in due))
+        with self._memory:
+            self._due = [entry for entry in self._due if entry not in due]
+
+    def _carry_out(self, owners: Sequence[str], through: int | None) -> None:
+        with self._changing:
+            with self._memory:
+                self._dying.update(owners)
+                self._forget(owners)
+            try:
+                self._file.destroy(owners, self._clock.now(), through)
+            finally:
+                with self._memory:
+                    self._destructions += 1
+                    self._forget(owners)
+                    self._dying.difference_update(owners)
+
+    def _forget(self, owners: Sequence[str]) -> None:
+        for owner in owners:
+            self._cache.pop(owner, None)
+            self._fresh.pop(owner, None)
+
+
+def _owner_context(owner: str) -> bytes:
+    return b"owner\x00" + owner.encode("utf-8")
+
+
+def _secret_context(name: str) -> bytes:
+    return b"secret\x00" + name.encode("utf-8")
