@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from frs.embed.dlib_weights import BLOCKS, DESCRIPTOR, Block, Conv, ResnetWeights
+from frs.embed.dlib_weights import BLOCKS, DESCRIPTOR, SIDE, Block, Conv, ResnetWeights
 
-SIDE = 150
 MEAN = (122.782, 117.001, 104.298)
 SCALE = 256.0
 OPSET = 17

@@ -92,6 +92,8 @@ BLOCKS: tuple[Block, ...] = (
     Block(256, 256, down=True),
 )
 FEATURES, DESCRIPTOR = 256, 128
+SIDE = 150
+"""Rows and columns of the aligned face that the network takes, pixels."""
 
 
 def parse_resnet(data: bytes) -> ResnetWeights:

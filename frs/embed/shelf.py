@@ -120,7 +120,7 @@ def storage_errors() -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise FrsError(
-            Reason.STORAGE_FULL if full else Reason.STORAGE_FAILED, f"the model folder cannot be written: {error}"
+            Reason.STORAGE_FULL if full else Reason.STORAGE_FAILED, f"model files could not be read or written: {error}"
         ) from error
 
 

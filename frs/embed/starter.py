@@ -12,16 +12,15 @@ import importlib.util
 from pathlib import Path
 
 from frs.clock import Clock
-from frs.embed.centerface_graph import make_dynamic
-from frs.embed.dlib_graph import SIDE, build_resnet
-from frs.embed.dlib_weights import DESCRIPTOR, parse_resnet
-from frs.embed.manifest import Calibration, ThresholdEntry, digest_file, write_manifest
+from frs.embed.dlib_weights import DESCRIPTOR, SIDE, parse_resnet
+from frs.embed.manifest import Calibration, Profile, ThresholdEntry, digest_file, write_manifest
 from frs.embed.pack import Pack
 from frs.embed.shelf import Progress, Shelf, silent
 from frs.errors import FrsError, Reason
 
 NAME = "starter"
 DETECTOR, RECOGNISER = "centerface.onnx", "dlib_resnet.onnx"
+PROFILE: Profile = "mirror"
 LICENCE = "MIT (detector: CenterFace); CC0-1.0 (recogniser: dlib face recognition ResNet)"
 LICENCE_URL = "https://github.com/davisking/dlib-models"
 NOTICE = (
@@ -43,6 +42,10 @@ def make_starter(shelf: Shelf, clock: Clock, progress: Progress = silent) -> Pac
 
     Raises ``MODEL_NOT_FOUND`` when a package is not installed, ``MODEL_CHANGED`` when it carries another file.
     """
+    # onnx takes a second to import, and this module is also read for what the catalogue says of the pack
+    from frs.embed.centerface_graph import make_dynamic
+    from frs.embed.dlib_graph import build_resnet
+
     detector, recogniser = starter_sources()
     with shelf.placing(NAME) as folder:
         progress("detector", 0, 4)
@@ -61,7 +64,7 @@ def make_starter(shelf: Shelf, clock: Clock, progress: Progress = silent) -> Pac
             input_size=SIDE,
             licence=LICENCE,
             licence_url=LICENCE_URL,
-            profile="mirror",
+            profile=PROFILE,
             made_at=clock.now(),
             notice=NOTICE,
             thresholds=THRESHOLDS,
