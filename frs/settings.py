@@ -62,6 +62,7 @@ class QualitySettings(_Group):
     max_brightness: float = Field(240.0, description="Greatest mean grey level, 0 to 255.")
     max_pose: float = Field(0.75, description="Greatest pose deviation, 0 frontal to 1 profile.")
     min_detector_score: float = Field(0.6, description="Least detector confidence for a face to be matched.")
+    max_cut_off: float = Field(0.15, ge=0, le=1, description="Greatest share of the face box outside the picture.")
 
 
 class WatchlistSettings(_Group):

@@ -1,0 +1,1 @@
+"""Face detectors: a picture -> boxes, scores and five landmarks."""

@@ -1,0 +1,1 @@
+"""Face recognisers: aligned faces -> embeddings."""
