@@ -1,0 +1,1 @@
+"""Between messages of the contract and the rooms' values: a module per resource, pure functions, nothing else."""

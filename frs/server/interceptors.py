@@ -1,0 +1,175 @@
+"""What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
+
+In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
+checked, the request is validated, the servicer runs. A failure of the catalogue becomes a rich status; any other
+exception becomes INTERNAL with a reference that is logged with the place it came from. Neither requests nor messages
+of unknown exceptions, which may quote them, reach the log.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from frs.access.methods import METHODS, authorise
+from frs.clock import Clock
+from frs.errors import FrsError, Reason, Status
+from frs.server.caller import caller, identify, set_caller
+from frs.server.metrics import Metrics
+from frs.server.readiness import Readiness
+from frs.server.status import to_status
+from frs.server.validation import Limits, validate
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+STANDARD = "/grpc."
+"""Health and reflection answer in every phase."""
+
+# The stubs type handlers for synchronous servers; grpc.aio calls them with coroutines.
+_UNARY: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
+_BOTH_WAYS: Callable[..., Any] = grpc.stream_stream_rpc_method_handler
+
+log = structlog.get_logger()
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """The one interceptor."""
+
+    def __init__(self, readiness: Readiness, limits: Limits, metrics: Metrics, clock: Clock, *, tls: bool) -> None:
+        self._readiness = readiness
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._tls = tls
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wrap the method's handler."""
+        method = handler_call_details.method
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return self._unknown(method)
+        if handler.response_streaming:
+            return self._streaming(method, handler)
+        if handler.request_streaming:
+            return self._collecting(method, handler)
+        return self._unary(method, handler)
+
+    def _unknown(self, method: str) -> Any:
+        async def refuse(_: bytes, context: Context) -> None:
+            async with self._guard(method, context):
+                raise FrsError(Reason.METHOD_UNKNOWN, f"there is no method {method[:200]}")
+
+        return _UNARY(refuse)
+
+    def _unary(self, method: str, handler: Any) -> Any:
+        async def call(request: Message, context: Context) -> Any:
+            async with self._guard(method, context):
+                self._admit(method)
+                validate(request, self._limits)
+                return await handler.unary_unary(request, context)
+
+        return _like(handler, _UNARY, call)
+
+    def _collecting(self, method: str, handler: Any) -> Any:
+        async def call(requests: AsyncIterator[Message], context: Context) -> Any:
+            async with self._guard(method, context, stream=True):
+                self._admit(method)
+                return await handler.stream_unary(self._validated(requests), context)
+
+        return _like(handler, grpc.stream_unary_rpc_method_handler, call)
+
+    def _streaming(self, method: str, handler: Any) -> Any:
+        behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+
+        async def call(request: Any, context: Context) -> None:
+            async with self._guard(method, context, stream=True):
+                self._admit(method)
+                if handler.request_streaming:
+                    request = self._validated(request)
+                else:
+                    validate(request, self._limits)
+                if not inspect.isasyncgenfunction(behaviour):  # writes through the context by itself
+                    await behaviour(request, context)
+                    return
+                # Written here and not by gRPC, so that a cancellation reaches the servicer's generator at once.
+                async with aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+
+        make = (
+            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
+        )
+        return _like(handler, make, call)
+
+    async def _validated(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        async for request in requests:
+            validate(request, self._limits)
+            yield request
+
+    def _admit(self, method: str) -> None:
+        authorise(caller(), method)
+        if not method.startswith(STANDARD):
+            self._readiness.require()
+
+    @asynccontextmanager
+    async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[None]:
+        label = method if method in METHODS else "unknown"
+        started = time.monotonic()
+        code = "OK"
+        if stream:
+            self._metrics.streams.labels(label).inc()
+        try:
+            set_caller(identify(context, self._clock.now(), tls=self._tls))
+            yield
+        except FrsError as error:
+            code = str(error.status)
+            if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
+                log.error("request failed", method=label, reason=str(error.reason))
+            await context.abort_with_status(to_status(error))
+        except grpc.aio.AbortError:  # a standard servicer's own answer
+            code = "ABORTED_BY_SERVICER"
+            raise
+        except Exception as error:  # noqa: BLE001  # the last resort of the edge: nothing of it may reach the caller
+            code = str(Status.INTERNAL)
+            await context.abort_with_status(to_status(_internal(label, error)))
+        except BaseException:  # cancelled by the client or by the server's stop
+            code = str(Status.CANCELLED)
+            raise
+        finally:
+            self._metrics.requests.labels(label, code).inc()
+            if stream:
+                self._metrics.streams.labels(label).dec()
+            else:
+                self._metrics.latency.labels(label).observe(time.monotonic() - started)
+
+
+def _internal(method: str, error: Exception) -> FrsError:
+    reference = secrets.token_hex(6)
+    # Where it came from, without any message: an exception's text may quote what the request held.
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+    log.error("request failed", method=method, reference=reference, error=type(error).__name__, where=where)
+    return FrsError(
+        Reason.INTERNAL, f"the request failed inside the service; reference {reference}", reference=reference
+    )
+
+
+def _like(handler: Any, make: Callable[..., Any], behaviour: Callable[..., Any]) -> Any:
+    return make(
+        behaviour,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )

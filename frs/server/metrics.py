@@ -1,0 +1,109 @@
+"""What the service measures, for Prometheus: counters of the edge, and the rooms' own figures read at each scrape.
+
+Labels are methods, codes and pack names: never people, watchlists or cameras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The rooms' figures at one moment."""
+
+    provider: str
+    """ONNX Runtime execution provider in use."""
+    model: str
+    """``pack@version``."""
+    batches: int
+    batched_faces: int
+    queued_faces: int
+    refused_batches: int
+    index_templates: int
+    index_bytes: int
+    watchlists_indexed: int
+    log_events: int
+    rebuild_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """Counts of live streams since they were opened."""
+
+    frames_received: int
+    frames_processed: int
+    frames_dropped: int
+    frames_rejected: int
+    faces_seen: int
+    alerts: int
+
+
+class Metrics:
+    """One registry; nothing global, so that tests can have several."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("frs_requests_total", "Requests answered.", ["method", "code"], registry=self.registry)
+        self.latency = Histogram(
+            "frs_request_seconds",
+            "Time to answer a unary request.",
+            ["method"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.streams = Gauge("frs_streams_open", "Streams open now.", ["method"], registry=self.registry)
+        self.pending = Gauge("frs_pool_pending", "Calls that run or wait in a pool.", ["pool"], registry=self.registry)
+        self._live = {
+            field.name: Counter(f"frs_live_{field.name}_total", f"Live: {field.name}.", registry=self.registry)
+            for field in fields(StreamFigures)
+        }
+
+    def count_live(self, before: StreamFigures, after: StreamFigures) -> None:
+        """Add what a stream counted since the last call."""
+        for name, counter in self._live.items():
+            counter.inc(getattr(after, name) - getattr(before, name))
+
+    def read_from(self, figures: Callable[[], Figures]) -> None:
+        """Have each scrape read the rooms' figures."""
+        self.registry.register(_Rooms(figures))
+
+    def text(self) -> bytes:
+        """Return everything in the exposition format."""
+        return generate_latest(self.registry)
+
+
+class _Rooms(Collector):
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # registering reads nothing
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._figures()
+        provider = GaugeMetricFamily(
+            "frs_provider_info", "The execution provider and model in use; always 1.", labels=["provider", "model"]
+        )
+        provider.add_metric([now.provider, now.model], 1)
+        yield provider
+        yield CounterMetricFamily("frs_recogniser_batches", "Calls of the recogniser.", value=now.batches)
+        yield CounterMetricFamily("frs_recogniser_faces", "Faces embedded in them.", value=now.batched_faces)
+        yield CounterMetricFamily(
+            "frs_recogniser_refused", "Requests refused because its queue was full.", value=now.refused_batches
+        )
+        yield GaugeMetricFamily("frs_recogniser_queue_faces", "Faces that wait for it.", value=now.queued_faces)
+        yield GaugeMetricFamily("frs_index_templates", "Templates in the index.", value=now.index_templates)
+        yield GaugeMetricFamily("frs_index_bytes", "Memory of the index.", value=now.index_bytes)
+        yield GaugeMetricFamily("frs_index_watchlists", "Watchlists in the index.", value=now.watchlists_indexed)
+        yield GaugeMetricFamily("frs_log_events", "Events in the log.", value=now.log_events)
+        yield GaugeMetricFamily(
+            "frs_index_rebuild_seconds", "Time the last rebuild of the index took.", value=now.rebuild_seconds
+        )

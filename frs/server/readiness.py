@@ -1,0 +1,55 @@
+"""Where the service is in its life, and what it needs to answer: read by the interceptor and by health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from frs.errors import FrsError, Reason
+
+
+class Phase(StrEnum):
+    """The service's life."""
+
+    STARTING = "starting"
+    """The index is being rebuilt from the database."""
+    SERVING = "serving"
+    DRAINING = "draining"
+    """Asked to stop: what was begun is finished, nothing new is taken."""
+
+
+class Part(StrEnum):
+    """What a service may depend on."""
+
+    MODEL = "model"
+    INDEX = "index"
+    STORE = "store"
+    LOG = "log"
+
+
+class Readiness:
+    """The phase, and for each part what is wrong with it (nothing when it is ready). Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.STARTING
+        self._faults: dict[Part, str] = dict.fromkeys(Part, "starting")
+
+    @property
+    def faults(self) -> Mapping[Part, str]:
+        """What is wrong, by part; empty when all is well."""
+        return self._faults
+
+    def observe(self, faults: Mapping[Part, str]) -> None:
+        """Take over what a probe found."""
+        self._faults = dict(faults)
+
+    def ready(self, parts: frozenset[Part]) -> bool:
+        """Return whether a service that needs these parts may answer."""
+        return self.phase is Phase.SERVING and not parts & self._faults.keys()
+
+    def require(self) -> None:
+        """Raise what a request is told while the service starts or stops."""
+        if self.phase is Phase.STARTING:
+            raise FrsError(Reason.INDEX_UNAVAILABLE, "the service is starting: the index is being rebuilt")
+        if self.phase is Phase.DRAINING:
+            raise FrsError(Reason.SHUTTING_DOWN, "the service is stopping and takes no new requests")
