@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from frs.types import Candidate, Hit, ModelInfo, Quality
+from frs.types import Candidate, Hit, Json, ModelInfo, Quality
 
 if TYPE_CHECKING:
     from frs.watchlist.searchable import Described, SearchableList
@@ -23,6 +23,19 @@ def hits_needed(lists: int, candidates: int = 1) -> int:
     A nominal stands at most once in a list, so after any hit at most ``lists - 1`` others can be the same person.
     """
     return candidates + lists
+
+
+def as_json(entry: SearchableList) -> dict[str, Json]:
+    """Return a searched list as events record it: version, and the threshold with what it was set for."""
+    threshold = entry.threshold
+    return {
+        "watchlist": entry.id,
+        "version": entry.version,
+        "threshold": threshold.score,
+        "threshold_source": threshold.source,
+        "model": threshold.model,
+        "profile": threshold.profile,
+    }
 
 
 def decide(
@@ -71,3 +84,15 @@ def decide(
             )
         )
     return tuple(candidates)
+
+
+def best_person(
+    hits: Sequence[Hit], described: Mapping[str, Described], candidates: Sequence[Candidate]
+) -> Candidate | None:
+    """Return the best candidate if it is the person who scored best of all; None when somebody else scored higher.
+
+    Lists have thresholds of their own: a hit can reach its list's while a better one misses a stricter list's. Then
+    the face looks more like somebody who is not alerted for, and nobody is.
+    """
+    best = next((described[hit.reference].nominal for hit in hits if hit.reference in described), None)
+    return next((candidate for candidate in candidates if candidate.nominal == best), None)

@@ -103,8 +103,8 @@ class TrackEvidence:
         return self._shots[0]
 
     def ripe(self, min_frames: int) -> bool:
-        """Whether enough usable frames were seen to decide."""
-        return bool(self._shots) and self.usable >= min_frames
+        """Whether enough usable frames were seen, and as many of them embedded as count, to decide."""
+        return self.usable >= min_frames and len(self._shots) >= min(min_frames, self._max_frames)
 
     def query(self) -> Template:
         """Return the mean of the shots' unit templates, (d,) float32, *not* of unit length (see the module)."""

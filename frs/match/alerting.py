@@ -1,0 +1,189 @@
+"""Raising an alert: the row, its two sealed pictures, the feed, the counts and the audit event in one transaction.
+
+Nothing of it exists without the rest, and nobody is told before all of it is durable. Within the transaction the
+alert asks once more, of the database, whether it may be raised: the deployment runs, the watchlist is active and
+unexpired, the subject is still enrolled and the reference still there. The single writer puts that question and an
+emergency stop or a withdrawal in one order, so no alert is raised after either has returned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from frs.audit.actions import Action
+from frs.audit.log import AuditLog
+from frs.clock import Clock
+from frs.embed.decoding import encode_jpeg
+from frs.match.bell import Bell
+from frs.match.deployment import DeploymentState, state_of
+from frs.match.evidence import TrackEvidence
+from frs.match.tally import StreamCounts, add_camera_counts
+from frs.store.database import Database, Transaction
+from frs.store.schema import alert, alert_feed, deployment, reference_image, subject, watchlist
+from frs.store.vault import Vault
+from frs.types import Actor, Candidate, Event, Json, ListVersion, References, new_id
+
+if TYPE_CHECKING:
+    from frs.watchlist.registry import Watchlists
+
+PROBE, REFERENCE = b"probe", b"reference"
+"""Contexts under which the two pictures are sealed for the owner ``alert:<id>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Where and when a track was decided on."""
+
+    actor: Actor
+    """The feed adapter whose stream it was."""
+    deployment: str
+    camera: str
+    track: str
+    decided_at: datetime
+    """Capture time of the frame that decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    probe: bytes
+    reference: bytes
+
+
+class Alerting:
+    """Commits alerts. Thread-safe."""
+
+    def __init__(
+        self, database: Database, vault: Vault, audit: AuditLog, watchlists: Watchlists, bell: Bell, clock: Clock
+    ) -> None:
+        self._database, self._vault, self._audit = database, vault, audit
+        self._watchlists, self._bell, self._clock = watchlists, bell, clock
+
+    def raise_alert(
+        self, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, uncounted: StreamCounts
+    ) -> str | None:
+        """Raise an alert and return its id; None when it may no longer be raised (see the module).
+
+        ``uncounted`` are the stream's counts that are not in the database yet, the alert not among them: they are
+        added with it. FrsError LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED: then nothing of it happened.
+        """
+        assert evidence.portrait is not None
+        probe = encode_jpeg(evidence.portrait)
+
+        def act(tx: Transaction) -> str | None:
+            now = self._clock.now()
+            if not _allowed(tx.connection, sighting.deployment, candidate, now):
+                return None
+            name = new_id()
+            owner = f"alert:{name}"
+            reference = self._watchlists.reference_crop(tx.connection, candidate.reference)
+            sealed = _Pictures(self._vault.seal(owner, probe, PROBE), self._vault.seal(owner, reference, REFERENCE))
+            tx.connection.execute(sa.insert(alert).values(_row(name, sighting, candidate, evidence, sealed, now)))
+            tx.connection.execute(sa.insert(alert_feed).values(alert_id=name, kind="raised", created_at=now))
+            counts = uncounted.plus(StreamCounts(alerts=1))
+            add_camera_counts(tx.connection, sighting.deployment, sighting.camera, counts)
+            self._audit.append(tx, _event(name, sighting, candidate, evidence, sealed))
+            tx.after_commit(self._bell.ring)
+            return name
+
+        return self._database.write(act)
+
+
+def _allowed(connection: sa.Connection, deployment_id: str, candidate: Candidate, now: datetime) -> bool:
+    """Whether deployment, list, subject and reference still permit the alert."""
+    stands = connection.execute(
+        sa.select(deployment.c.state, deployment.c.starts_at, deployment.c.ends_at).where(
+            deployment.c.id == deployment_id
+        )
+    ).one()
+    if state_of(stands.state, stands.starts_at, stands.ends_at, now) is not DeploymentState.RUNNING:
+        return False
+    listed = (
+        sa.select(sa.literal(1))
+        .select_from(reference_image)
+        .join(subject, subject.c.id == reference_image.c.subject_id)
+        .join(watchlist, watchlist.c.id == subject.c.watchlist_id)
+        .where(
+            reference_image.c.id == candidate.reference,
+            subject.c.id == candidate.subject,
+            subject.c.state == "enrolled",
+            watchlist.c.id == candidate.watchlist,
+            watchlist.c.state == "active",
+            watchlist.c.expires_at > now,
+        )
+    )
+    return connection.execute(listed).first() is not None
+
+
+def _row(
+    name: str, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, sealed: _Pictures, now: datetime
+) -> dict[str, object]:
+    return {
+        "id": name,
+        "deployment_id": sighting.deployment,
+        "camera_id": sighting.camera,
+        "track_id": sighting.track,
+        "captured_at": _instant(evidence.best.at),
+        "first_seen_at": _instant(evidence.first_at),
+        "created_at": now,
+        "watchlist_id": candidate.watchlist,
+        "watchlist_version": candidate.watchlist_version,
+        "subject_id": candidate.subject,
+        "nominal": candidate.nominal,
+        "reference_id": candidate.reference,
+        "grading": candidate.grading,
+        "score": candidate.score,
+        "threshold": candidate.threshold,
+        "margin": candidate.margin,
+        "frames": candidate.frames,
+        "model": candidate.model,
+        "profile": candidate.profile,
+        "notice": candidate.notice,
+        "probe_quality": candidate.probe_quality.as_json(),
+        "reference_quality": candidate.reference_quality.as_json(),
+        "probe_sealed": sealed.probe,
+        "reference_sealed": sealed.reference,
+        "state": "pending",
+    }
+
+
+def _event(name: str, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, sealed: _Pictures) -> Event:
+    """Return what is logged of an alert: all that decided it, and commitments in place of its pictures."""
+    payload: dict[str, Json] = {
+        "camera": sighting.camera,
+        "track": sighting.track,
+        "decided_at": sighting.decided_at.isoformat(),
+        "first_seen_at": _instant(evidence.first_at).isoformat(),
+        "nominal": candidate.nominal,
+        "subject": candidate.subject,
+        "reference": candidate.reference,
+        "grading": candidate.grading,
+        "score": candidate.score,
+        "threshold": candidate.threshold,
+        "margin": candidate.margin,
+        "model": candidate.model,
+        "profile": candidate.profile,
+        "usable_frames": evidence.usable,
+        "frames": [
+            {"captured_at": _instant(shot.at).isoformat(), "quality": shot.quality.as_json()} for shot in evidence.shots
+        ],
+        "reference_quality": candidate.reference_quality.as_json(),
+        "probe_sha256": hashlib.sha256(sealed.probe).hexdigest(),
+        "reference_sha256": hashlib.sha256(sealed.reference).hexdigest(),
+    }
+    references = References(
+        watchlists=(ListVersion(candidate.watchlist, candidate.watchlist_version),),
+        subjects=(candidate.nominal,),
+        deployment=sighting.deployment,
+        alert=name,
+    )
+    return Event(Action.ALERT_RAISED, sighting.actor, references, payload)
+
+
+def _instant(at: float) -> datetime:
+    """Seconds of the epoch to the instant; exact to the microsecond."""
+    return datetime.fromtimestamp(at, UTC)

@@ -1,0 +1,235 @@
+"""One camera's stream: what happens to a frame, from its bytes to an alert or to nothing but a count.
+
+A frame costs one run of the detector, one batch for the recogniser and one search, whatever the number of faces.
+Templates live in this object while their track lives and are overwritten when it ends; a face that matches nobody
+leaves a count. A frame that cannot be read is a problem of that frame, and the stream goes on; whatever else fails
+(the log, the storage, the index) ends the stream with its error, because a search that cannot be logged does not
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from frs.embed.engine import FaceEngine
+from frs.errors import FrsError, Reason
+from frs.index.galleries import Galleries
+from frs.match.alerting import Alerting, Sighting
+from frs.match.cooldown import Cooldown
+from frs.match.decisions import best_person, decide, hits_needed
+from frs.match.deployment import Deployment, DeploymentState
+from frs.match.deployments import Deployments
+from frs.match.evidence import queries
+from frs.match.following import Followed, Following
+from frs.match.gate import Gate
+from frs.match.live_log import LiveLog
+from frs.match.tally import StreamCounts, Tally
+from frs.settings import LiveSettings
+from frs.types import Actor, Candidate, Hit, Mode
+
+if TYPE_CHECKING:
+    from frs.watchlist.registry import Watchlists
+    from frs.watchlist.searchable import SearchableList
+
+_OF_THE_FRAME = frozenset(
+    {
+        Reason.PICTURE_EMPTY,
+        Reason.PICTURE_UNREADABLE,
+        Reason.PICTURE_TRUNCATED,
+        Reason.PICTURE_TOO_LARGE,
+        Reason.PICTURE_TOO_MANY_PIXELS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFrame:
+    """One picture of a camera."""
+
+    data: bytes
+    """An encoded picture."""
+    captured_at: datetime
+    """When it was taken, timezone-aware; never before the previous frame's."""
+    sequence: int
+    """Grows from frame to frame, from 1 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOutcome:
+    """What came of one frame."""
+
+    problem: FrsError | None
+    """Why the frame was not used; None when it was."""
+    alerts: tuple[str, ...]
+    """Ids of the alerts it raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What all sessions share."""
+
+    galleries: Galleries
+    watchlists: Watchlists
+    deployments: Deployments
+    engine: FaceEngine
+    alerting: Alerting
+    settings: LiveSettings
+
+
+class LiveSession:
+    """A camera's open stream. Used by one thread at a time, but for ``counts``, ``received`` and ``dropped``."""
+
+    def __init__(
+        self,
+        parts: LiveParts,
+        actor: Actor,
+        deployment: Deployment,
+        camera: str,
+        stream: str,
+        gate: Gate,
+        cooldown: Cooldown,
+        log: LiveLog,
+        tally: Tally,
+        release: Callable[[], None],
+    ) -> None:
+        self.deployment = deployment
+        self.camera = camera
+        self._parts, self._actor, self._stream = parts, actor, stream
+        self._gate, self._cooldown, self._log, self._tally = gate, cooldown, log, tally
+        self._release: Callable[[], None] | None = release
+        self._following = Following(parts.engine, parts.settings, tally)
+        self._last: LiveFrame | None = None
+
+    @property
+    def counts(self) -> StreamCounts:
+        """Counts since the stream was opened."""
+        return self._tally.counts
+
+    @property
+    def state(self) -> DeploymentState:
+        """The deployment's state as far as the stream knows."""
+        return self._gate.shut_as or (DeploymentState.ENDED if self._gate.lapsed else DeploymentState.RUNNING)
+
+    def received(self) -> None:
+        """Count a frame that came in."""
+        self._tally.add(StreamCounts(frames_received=1))
+
+    def dropped(self, n: int = 1) -> None:
+        """Count frames that could not be kept up with."""
+        self._tally.add(StreamCounts(frames_dropped=n))
+
+    def tick(self) -> None:
+        """Write the minute's event when it is due. FrsError DEPLOYMENT_ENDED when the deployment is over."""
+        self._require_open()
+        if self._log.due():
+            self._log.searched(self._matchable())
+            self._log.minute()
+
+    def process(self, frame: LiveFrame) -> FrameOutcome:
+        """Take a frame in.
+
+        FrsError DEPLOYMENT_ENDED, STREAM_PROTOCOL, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_*: the stream is over.
+        """
+        self._require_open()
+        self._in_order(frame)
+        try:
+            analysis = self._parts.engine.analyse(frame.data)
+        except FrsError as problem:
+            if problem.reason not in _OF_THE_FRAME:
+                raise
+            self._tally.add(StreamCounts(frames_rejected=1))
+            return FrameOutcome(problem, ())
+        lists = self._matchable()
+        self._log.searched(lists)
+        try:
+            seen = self._following.take(analysis, frame.captured_at.timestamp(), embedding=bool(lists))
+        except FrsError as problem:
+            if problem.reason is not Reason.OVERLOADED:
+                raise
+            self._tally.add(StreamCounts(frames_dropped=1))
+            return FrameOutcome(problem, ())
+        self._tally.add(StreamCounts(frames_processed=1))
+        return FrameOutcome(None, self._decide(seen, lists, frame.captured_at) if lists else ())
+
+    def finish(self, reason: str) -> None:
+        """Log the last counts and the stream's close, and let the camera go; a second call does nothing.
+
+        FrsError when it cannot be logged; the camera is let go all the same.
+        """
+        release, self._release = self._release, None
+        if release is None:
+            return
+        try:
+            self._following.finish()
+            self._log.closed(reason)
+        finally:
+            release()
+
+    def _require_open(self) -> None:
+        if self._release is None:
+            raise FrsError(Reason.STREAM_PROTOCOL, "The stream has been closed.")
+        if self._gate.lapsed:
+            self._parts.deployments.close_due()
+        self._gate.require_open()
+
+    def _in_order(self, frame: LiveFrame) -> None:
+        last = self._last
+        if frame.sequence < 1 or (last is not None and frame.sequence <= last.sequence):
+            raise FrsError(Reason.STREAM_PROTOCOL, f"Sequence {frame.sequence} does not grow.", field="sequence")
+        if last is not None and frame.captured_at < last.captured_at:
+            raise FrsError(
+                Reason.STREAM_PROTOCOL,
+                f"Frame {frame.sequence} was captured before frame {last.sequence}.",
+                field="capture_time",
+            )
+        self._last = LiveFrame(b"", frame.captured_at, frame.sequence)
+
+    def _matchable(self) -> tuple[SearchableList, ...]:
+        return self._parts.watchlists.matchable(self.deployment.list_ids, Mode.LIVE)
+
+    def _decide(self, seen: Sequence[Followed], lists: tuple[SearchableList, ...], at: datetime) -> tuple[str, ...]:
+        """Search the tracks whose evidence may say something new, in one call, and raise what alerts follow."""
+        version = tuple((entry.id, entry.version) for entry in lists)
+        ripe = [f for f in seen if f.settled != version and f.evidence.ripe(self._parts.settings.min_frames)]
+        if not ripe:
+            return ()
+        found = self._parts.galleries.search(
+            queries([f.evidence for f in ripe]), [entry.id for entry in lists], hits_needed(len(lists))
+        )
+        alerts = []
+        for followed, hits in zip(ripe, found, strict=True):
+            candidate = self._propose(followed, hits, lists)
+            if candidate is None or candidate.nominal in followed.alerted:
+                followed.settled = version
+            elif not self._cooldown.holds(candidate.nominal, at):
+                alerts.append(self._alert(followed, candidate, at))
+        return tuple(name for name in alerts if name is not None)
+
+    def _propose(self, followed: Followed, hits: Sequence[Hit], lists: tuple[SearchableList, ...]) -> Candidate | None:
+        """Return whom the track's evidence proposes to alert for; who is below threshold is not even looked up."""
+        least = {entry.id: entry.threshold.score for entry in lists}
+        if not any(hit.score >= least[hit.watchlist] for hit in hits):
+            return None
+        evidence, model = followed.evidence, self._parts.engine.model
+        described = self._parts.watchlists.describe(hits)
+        candidates = decide(hits, lists, described, evidence.best.quality, model, len(hits), evidence.frames)
+        return best_person(hits, described, candidates)
+
+    def _alert(self, followed: Followed, candidate: Candidate, at: datetime) -> str | None:
+        self._require_open()
+        track = f"{self._stream[:8]}-{followed.evidence.number}"
+        sighting = Sighting(self._actor, self.deployment.id, self.camera, track, at)
+        uncounted = self._log.unstored
+        name = self._parts.alerting.raise_alert(sighting, candidate, followed.evidence, uncounted)
+        if name is None:  # stopped, withdrawn or expired since the search: the next frame knows
+            self._require_open()
+            return None
+        raised = StreamCounts(alerts=1)
+        self._log.stored(uncounted.plus(raised))
+        self._tally.add(raised)
+        followed.alerted.add(candidate.nominal)
+        self._cooldown.raised(candidate.nominal, at)
+        return name

@@ -1,0 +1,86 @@
+"""What must hold before live facial recognition may start: the rules for opening a deployment.
+
+Every watchlist is active, unexpired, has a live threshold for the model in use, and has been reviewed: in its present
+version, and since the last deployment that used it ("reviewed before each deployment", College of Policing APP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from frs.errors import FrsError, Reason
+from frs.match.deployment import LONGEST, DeploymentDraft
+from frs.store.schema import deployment, deployment_watchlist, watchlist
+
+if TYPE_CHECKING:
+    from frs.watchlist.searchable import SearchableList
+
+
+def checked_draft(draft: DeploymentDraft, now: datetime, cooldown_seconds: float) -> DeploymentDraft:
+    """Return the draft with its defaults filled in; FrsError INVALID_FIELD where it cannot be opened."""
+    for field in ("purpose", "place", "authorising_officer"):
+        if not getattr(draft, field).strip():
+            raise _invalid(field, f"The deployment's {field.replace('_', ' ')} is empty.")
+    if not draft.watchlists:
+        raise _invalid("watchlists", "A deployment needs at least one watchlist.")
+    if len(set(draft.watchlists)) != len(draft.watchlists):
+        raise _invalid("watchlists", "A watchlist is named twice.")
+    starts_at = max(draft.starts_at or now, now)
+    if draft.ends_at <= starts_at:
+        raise _invalid("end_time", "The deployment's end is not after its start and after now.")
+    if draft.ends_at - starts_at > LONGEST:
+        raise _invalid("end_time", f"A deployment lasts at most {LONGEST.days} days.")
+    cooldown = cooldown_seconds if draft.cooldown_seconds is None else draft.cooldown_seconds
+    if not 0.0 <= cooldown <= LONGEST.total_seconds():
+        raise _invalid("cooldown_seconds", "The cooldown is not a number of seconds from 0 up to 31 days.")
+    return replace(draft, starts_at=starts_at, cooldown_seconds=cooldown)
+
+
+def require_reviewed(connection: sa.Connection, lists: Sequence[SearchableList], now: datetime) -> None:
+    """Check within the opening's transaction that each list still is as it was found, and reviewed for this use.
+
+    FrsError: WATCHLIST_CHANGED when it changed since, WATCHLIST_NOT_ACTIVE, WATCHLIST_EXPIRED, WATCHLIST_NOT_REVIEWED.
+    """
+    for entry in lists:
+        row = connection.execute(sa.select(watchlist).where(watchlist.c.id == entry.id)).one()
+        if row.state != "active":
+            raise _refused(Reason.WATCHLIST_NOT_ACTIVE, entry.id, f"is {row.state}")
+        if row.expires_at <= now:
+            raise _refused(Reason.WATCHLIST_EXPIRED, entry.id, f"expired at {row.expires_at.isoformat()}")
+        if row.version != entry.version:
+            raise _refused(Reason.WATCHLIST_CHANGED, entry.id, "changed while the deployment was being opened")
+        if row.reviewed_at is None or row.reviewed_version != row.version:
+            raise _refused(
+                Reason.WATCHLIST_NOT_REVIEWED, entry.id, f"has not been reviewed in its version {row.version}"
+            )
+        last_use = _last_opening(connection, entry.id)
+        if last_use is not None and row.reviewed_at <= last_use:
+            raise _refused(
+                Reason.WATCHLIST_NOT_REVIEWED,
+                entry.id,
+                f"has not been reviewed since it was last deployed at {last_use.isoformat()}",
+            )
+
+
+def _last_opening(connection: sa.Connection, watchlist_id: str) -> datetime | None:
+    newest = (
+        sa.select(deployment.c.opened_at)
+        .join(deployment_watchlist, deployment_watchlist.c.deployment_id == deployment.c.id)
+        .where(deployment_watchlist.c.watchlist_id == watchlist_id)
+        .order_by(deployment.c.opened_at.desc())
+        .limit(1)
+    )
+    return connection.execute(newest).scalar_one_or_none()
+
+
+def _invalid(field: str, message: str) -> FrsError:
+    return FrsError(Reason.INVALID_FIELD, message, field=f"deployment.{field}")
+
+
+def _refused(reason: Reason, watchlist_id: str, what: str) -> FrsError:
+    return FrsError(reason, f"Watchlist {watchlist_id} {what}.", watchlist=watchlist_id)

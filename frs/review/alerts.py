@@ -1,0 +1,173 @@
+"""Review: every alert is decided by a person, once, and each look and decision is in the log.
+
+Promises: an alert's state moves only along the arrows of :mod:`frs.review.alert`, by a guarded update, so of two who
+decide at once one is told that it was decided already; the decision, its entry in the feed and its event are one
+transaction; nobody is shown the two pictures before it is logged that they were; the feed names every change exactly
+once, in the order of commits, from any position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+
+from frs.audit.actions import Action
+from frs.audit.log import AuditLog
+from frs.clock import Clock
+from frs.errors import FrsError, Reason
+from frs.match.alerting import PROBE, REFERENCE
+from frs.match.bell import Bell
+from frs.match.newest import newest_first
+from frs.review.alert import WITHOUT_PICTURES, Alert, AlertCase, AlertState, FeedEntry, alert_from
+from frs.store.database import Database, Transaction
+from frs.store.schema import alert, alert_feed
+from frs.store.vault import Vault
+from frs.types import Actor, Event, Json, ListVersion, Page, References
+
+__all__ = ["Alert", "AlertCase", "AlertState", "Alerts", "FeedEntry"]
+
+_ENGAGEMENTS = {
+    "confirmed-true": AlertState.CONFIRMED_TRUE,
+    "confirmed-false": AlertState.CONFIRMED_FALSE,
+    "not-engaged": AlertState.UNCONFIRMED,
+}
+
+
+class Alerts:
+    """The alerts of this installation. Thread-safe."""
+
+    def __init__(self, database: Database, vault: Vault, audit: AuditLog, alert_bell: Bell, clock: Clock) -> None:
+        self._database, self._vault, self._audit = database, vault, audit
+        self._clock = clock
+        self.bell = alert_bell
+        """Rings after each change of an alert has been committed."""
+
+    def list(
+        self, state: AlertState | None = None, deployment: str | None = None, page_size: int = 50, page_token: str = ""
+    ) -> Page[Alert]:
+        """Return alerts, newest first, without pictures."""
+        query = sa.select(*WITHOUT_PICTURES)
+        if state is not None:
+            query = query.where(alert.c.state == str(state))
+        if deployment is not None:
+            query = query.where(alert.c.deployment_id == deployment)
+        fingerprint = f"alerts {state or ''} {deployment or ''}"
+        with self._database.read() as connection:
+            columns = (alert.c.created_at, alert.c.id)
+            rows, token = newest_first(connection, query, columns, fingerprint, page_size, page_token)
+        return Page(tuple(alert_from(row) for row in rows), token)
+
+    def get(self, actor: Actor, alert_id: str) -> AlertCase:
+        """Return an alert with both pictures, logged as ``alert.viewed`` by the actor.
+
+        FrsError ALERT_NOT_FOUND; KEY_MISSING when its pictures were erased; LOG_UNAVAILABLE.
+        """
+
+        def act(tx: Transaction) -> tuple[Alert, bytes, bytes]:
+            row = tx.connection.execute(sa.select(alert).where(alert.c.id == alert_id)).first()
+            if row is None:
+                raise _unknown(alert_id)
+            if row.probe_sealed is None or row.reference_sealed is None:
+                raise FrsError(Reason.KEY_MISSING, f"The pictures of alert {alert_id} have been erased.")
+            found = alert_from(row)
+            shown: dict[str, Json] = {"state": str(found.state), "probe_sha256": _digest(row.probe_sealed)}
+            self._audit.append(tx, Event(Action.ALERT_VIEWED, actor, _references(found), shown))
+            return found, row.probe_sealed, row.reference_sealed
+
+        found, probe, reference = self._database.write(act)
+        owner = f"alert:{alert_id}"
+        return AlertCase(found, self._vault.open(owner, probe, PROBE), self._vault.open(owner, reference, REFERENCE))
+
+    def feed(self, after: int, deployment: str | None = None, limit: int = 100) -> tuple[FeedEntry, ...]:
+        """Return at most ``limit`` changes after a position, in the order of commits, with the alerts as they stand.
+
+        Whoever asks again with the last position it was given misses none and sees none twice.
+        """
+        query = (
+            sa.select(alert_feed.c.position, alert_feed.c.kind, *WITHOUT_PICTURES)
+            .join(alert, alert.c.id == alert_feed.c.alert_id)
+            .where(alert_feed.c.position > after)
+            .order_by(alert_feed.c.position)
+            .limit(limit)
+        )
+        if deployment is not None:
+            query = query.where(alert.c.deployment_id == deployment)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(FeedEntry(row.position, row.kind, alert_from(row)) for row in rows)
+
+    def adjudicate(self, actor: Actor, alert_id: str, decision: bool, reason: str) -> Alert:
+        """Decide a pending alert. FrsError ALERT_NOT_FOUND, ALERT_WRONG_STATE, INVALID_FIELD without a reason."""
+        if not reason.strip():
+            raise FrsError(Reason.INVALID_FIELD, "An adjudication needs a reason.", field="reason")
+        to = AlertState.TRUE if decision else AlertState.FALSE
+
+        def act(tx: Transaction) -> Alert:
+            values = {
+                "adjudicated_at": self._clock.now(),
+                "adjudicated_by": actor.name,
+                "adjudication_reason": reason,
+            }
+            found = self._move(tx, alert_id, AlertState.PENDING, to, values)
+            self._record(tx, actor, found, "adjudicated", Action.ALERT_ADJUDICATED, {"reason": reason})
+            return found
+
+        return self._database.write(act)
+
+    def engage(self, actor: Actor, alert_id: str, engagement: str, note: str = "") -> Alert:
+        """Record what came of a true alert: ``confirmed-true``, ``confirmed-false`` or ``not-engaged``.
+
+        FrsError ALERT_NOT_FOUND, ALERT_WRONG_STATE, INVALID_FIELD for another word.
+        """
+        to = _ENGAGEMENTS.get(engagement)
+        if to is None:
+            known = ", ".join(_ENGAGEMENTS)
+            raise FrsError(Reason.INVALID_FIELD, f"An engagement is one of {known}.", field="engagement")
+
+        def act(tx: Transaction) -> Alert:
+            values = {"engagement_at": self._clock.now(), "engagement_by": actor.name, "engagement_note": note}
+            found = self._move(tx, alert_id, AlertState.TRUE, to, values)
+            self._record(tx, actor, found, "engaged", Action.ALERT_ENGAGEMENT, {"note": note})
+            return found
+
+        return self._database.write(act)
+
+    def _move(
+        self, tx: Transaction, alert_id: str, source: AlertState, to: AlertState, values: dict[str, Any]
+    ) -> Alert:
+        """Move an alert from one state to another if that is where it is; two at once cannot both succeed."""
+        moved = tx.connection.execute(
+            sa.update(alert).where(alert.c.id == alert_id, alert.c.state == str(source)).values(state=str(to), **values)
+        )
+        row = tx.connection.execute(sa.select(*WITHOUT_PICTURES).where(alert.c.id == alert_id)).first()
+        if row is None:
+            raise _unknown(alert_id)
+        if moved.rowcount != 1:
+            raise FrsError(
+                Reason.ALERT_WRONG_STATE, f"Alert {alert_id} is {row.state}, not {source}.", state=str(row.state)
+            )
+        return alert_from(row)
+
+    def _record(
+        self, tx: Transaction, actor: Actor, found: Alert, kind: str, action: Action, payload: dict[str, Json]
+    ) -> None:
+        tx.connection.execute(sa.insert(alert_feed).values(alert_id=found.id, kind=kind, created_at=self._clock.now()))
+        self._audit.append(tx, Event(action, actor, _references(found), {"state": str(found.state), **payload}))
+        tx.after_commit(self.bell.ring)
+
+
+def _references(found: Alert) -> References:
+    listed = ListVersion(found.candidate.watchlist, found.candidate.watchlist_version)
+    return References(
+        watchlists=(listed,), subjects=(found.candidate.nominal,), deployment=found.deployment, alert=found.id
+    )
+
+
+def _digest(sealed: bytes) -> str:
+    return hashlib.sha256(sealed).hexdigest()
+
+
+def _unknown(alert_id: str) -> FrsError:
+    return FrsError(Reason.ALERT_NOT_FOUND, f"There is no alert {alert_id}.", alert=alert_id)
