@@ -1,0 +1,115 @@
+"""Reading the log is itself an event: written before what was read is given out.
+
+The event names the filters or the index that was asked for, never what was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from frs.audit import tree
+from frs.audit.actions import Action
+from frs.audit.checkpoints import Checkpoint, read_checkpoint
+from frs.audit.log import AuditLog, EventFilter, StoredEvent
+from frs.audit.nodes import node_reader
+from frs.errors import FrsError, Reason
+from frs.server.journal import Journal
+from frs.store.database import Database
+from frs.types import Actor, Json, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint and the note that carries it."""
+
+    checkpoint: Checkpoint
+    note: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An event with its proof of inclusion in a signed tree."""
+
+    event: StoredEvent
+    proof: list[bytes]
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """Proof that one tree begins another, with both roots."""
+
+    proof: list[bytes]
+    old_root: bytes
+    new_root: bytes
+
+
+class LogReading:
+    """What oversight may ask, each question logged. Thread-safe."""
+
+    def __init__(self, database: Database, audit: AuditLog, journal: Journal) -> None:
+        self._database = database
+        self._audit = audit
+        self._journal = journal
+
+    def events(
+        self, actor: Actor, wanted: EventFilter, page_size: int, page_token: str, newest_first: bool
+    ) -> Page[StoredEvent]:
+        """Return a page of events without payloads."""
+        page = self._audit.list(wanted, page_size, page_token, newest_first)
+        self._journal.record(actor, Action.LOG_READ, {"filter": _filter_json(wanted), "events": len(page.items)})
+        return page
+
+    def get(self, actor: Actor, seq: int) -> Proven:
+        """Return one event with its payload, and prove that it is in the log."""
+        event = self._audit.get(seq, open_payload=True)
+        self._journal.record(actor, Action.LOG_EVENT_READ, {"event": seq})
+        signed = self._latest(seq + 1)
+        return Proven(event, self._audit.inclusion_proof(seq, signed.checkpoint.size), signed)
+
+    def checkpoint(self, actor: Actor) -> Signed:
+        """Sign the log as it is."""
+        self._journal.record(actor, Action.LOG_PROOF_READ, {"asked": "checkpoint"})
+        return self._signed(self._audit.checkpoint())
+
+    def consistency(self, actor: Actor, old: int, new: int) -> Consistency:
+        """Return the proof that the tree of ``old`` events begins that of ``new``, and both roots."""
+        if old > new:
+            raise FrsError(Reason.INVALID_FIELD, "old_size must not be above new_size", field="old_size")
+        proof = self._audit.consistency_proof(old, new)
+        self._journal.record(actor, Action.LOG_PROOF_READ, {"asked": "consistency", "old": old, "new": new})
+        with self._database.read() as connection:
+            read = node_reader(connection)
+            return Consistency(proof, tree.root(old, read), tree.root(new, read))
+
+    def leaves(self, actor: Actor, first: int, end: int) -> tuple[int, int]:
+        """Log that leaves will be read; return the range, ``end`` 0 being the latest checkpoint's size."""
+        last = end or self._latest(1).checkpoint.size
+        size = self._audit.size()
+        if not first <= last <= size:
+            raise FrsError(Reason.EVENT_NOT_FOUND, f"The log has {size} events.", size=str(size))
+        self._journal.record(actor, Action.LOG_EXPORTED, {"first": first, "end": last})
+        return first, last
+
+    def _latest(self, least: int) -> Signed:
+        """Return the checkpoint signed last, or a new one where it does not hold ``least`` events."""
+        note = self._audit.latest_checkpoint()
+        if note is not None:
+            signed = self._signed(note)
+            if signed.checkpoint.size >= least:
+                return signed
+        return self._signed(self._audit.checkpoint())
+
+    def _signed(self, note: str) -> Signed:
+        return Signed(read_checkpoint(note, self._audit.vkey), note, self._audit.vkey)
+
+
+def _filter_json(wanted: EventFilter) -> dict[str, Json]:
+    values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value is not None
+    }

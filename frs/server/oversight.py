@@ -1,0 +1,101 @@
+"""``OversightService``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from frs.audit.log import AuditLog
+from frs.errors import FrsError, Reason
+from frs.server import names
+from frs.server.caller import caller
+from frs.server.conversions.oversight import checkpoint_message, event_filter, event_message
+from frs.server.log_reading import LogReading, Signed
+from frs.server.paging import page_size
+from frs.server.workers import Workers
+from frs.v1 import oversight_pb2, oversight_pb2_grpc
+from frs.watchlist.registry import Watchlists
+
+LEAVES_AT_ONCE = 500
+"""A leaf is under 4 KiB unless a search concerned very many people; a message stays well under its limit."""
+
+
+class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
+    """Reads and proves the log."""
+
+    def __init__(
+        self, reading: LogReading, audit: AuditLog, watchlists: Watchlists, workers: Workers, waiting: Workers
+    ) -> None:
+        self._reading = reading
+        self._audit = audit
+        self._watchlists = watchlists
+        self._workers = workers
+        self._waiting = waiting
+
+    async def ListEvents(
+        self, request: oversight_pb2.ListEventsRequest, context: Any
+    ) -> oversight_pb2.ListEventsResponse:
+        """Return a page of events that pass every filter."""
+        subject = await self._workers.run(self._nominal, request.subject.strip())
+        page = await self._workers.run(
+            self._reading.events,
+            caller(),
+            event_filter(request, subject),
+            page_size(request.page_size),
+            request.page_token,
+            request.newest_first,
+        )
+        return oversight_pb2.ListEventsResponse(
+            events=[event_message(item) for item in page.items], next_page_token=page.next_token
+        )
+
+    async def GetEvent(self, request: oversight_pb2.GetEventRequest, context: Any) -> oversight_pb2.Event:
+        """Return one event with its payload and its proof."""
+        proven = await self._workers.run(self._reading.get, caller(), _index(request.name))
+        message = event_message(proven.event)
+        message.inclusion_proof.extend(proven.proof)
+        message.checkpoint.CopyFrom(_checkpoint(proven.signed))
+        return message
+
+    async def GetCheckpoint(
+        self, request: oversight_pb2.GetCheckpointRequest, context: Any
+    ) -> oversight_pb2.Checkpoint:
+        """Sign the log as it is."""
+        return _checkpoint(await self._workers.run(self._reading.checkpoint, caller()))
+
+    async def GetConsistencyProof(
+        self, request: oversight_pb2.GetConsistencyProofRequest, context: Any
+    ) -> oversight_pb2.ConsistencyProof:
+        """Prove that one tree begins another."""
+        found = await self._workers.run(self._reading.consistency, caller(), request.old_size, request.new_size)
+        return oversight_pb2.ConsistencyProof(hashes=found.proof, old_root=found.old_root, new_root=found.new_root)
+
+    async def StreamLeaves(
+        self, request: oversight_pb2.StreamLeavesRequest, context: Any
+    ) -> AsyncIterator[oversight_pb2.StreamLeavesResponse]:
+        """Send the leaves in order, a bounded number at a time."""
+        first, end = await self._waiting.run(self._reading.leaves, caller(), request.first_index, request.end_index)
+        for start in range(first, end, LEAVES_AT_ONCE):
+            stop = min(start + LEAVES_AT_ONCE, end)
+            leaves = await self._waiting.run(self._leaves, start, stop)
+            yield oversight_pb2.StreamLeavesResponse(first_index=start, leaves=leaves)
+
+    def _leaves(self, start: int, stop: int) -> list[bytes]:
+        return list(self._audit.leaves(start, stop))
+
+    def _nominal(self, subject: str) -> str | None:
+        if not names.matches(names.SUBJECT, subject):
+            return subject or None
+        nominal: str = self._watchlists.get_subject(names.last_id(names.SUBJECT, subject)).nominal
+        return nominal
+
+
+def _checkpoint(signed: Signed) -> oversight_pb2.Checkpoint:
+    return checkpoint_message(signed.checkpoint, signed.note, signed.vkey)
+
+
+def _index(name: str) -> int:
+    value = names.last_id(names.EVENT, name)
+    if not value.isdecimal() or len(value) > 18:  # beyond it no index fits the database
+        raise FrsError(Reason.EVENT_NOT_FOUND, "There is no such event: an index is a number from 0.")
+    return int(value)

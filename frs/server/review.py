@@ -1,0 +1,107 @@
+"""``ReviewService``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from frs.audit.actions import Action
+from frs.errors import FrsError, Reason
+from frs.review.alerts import Alerts, FeedEntry
+from frs.server import names
+from frs.server.caller import caller
+from frs.server.conversions.review import ENGAGEMENTS, alert_message, alert_state, case_message, feed_message
+from frs.server.journal import Journal
+from frs.server.paging import page_size
+from frs.server.ringing import listening
+from frs.server.waiting import Stopping
+from frs.server.workers import Workers
+from frs.types import Actor, Json, References
+from frs.v1 import review_pb2, review_pb2_grpc
+
+FEED_BATCH = 50
+
+
+class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
+    """Shows alerts to people and takes their decisions."""
+
+    def __init__(
+        self, alerts: Alerts, journal: Journal, workers: Workers, waiting: Workers, stopping: Stopping
+    ) -> None:
+        self._alerts = alerts
+        self._journal = journal
+        self._workers = workers
+        self._waiting = waiting
+        self._stopping = stopping
+
+    async def ListAlerts(self, request: review_pb2.ListAlertsRequest, context: Any) -> review_pb2.ListAlertsResponse:
+        """Return a page, newest first, without images."""
+        page = await self._workers.run(
+            self._alerts.list,
+            alert_state(request.state),
+            names.optional_id(names.DEPLOYMENT, request.deployment),
+            page_size(request.page_size),
+            request.page_token,
+        )
+        return review_pb2.ListAlertsResponse(
+            alerts=[alert_message(item) for item in page.items], next_page_token=page.next_token
+        )
+
+    async def GetAlert(self, request: review_pb2.GetAlertRequest, context: Any) -> review_pb2.Alert:
+        """Return one with both images; being shown them is logged."""
+        name = names.last_id(names.ALERT, request.name)
+        return case_message(await self._workers.run(self._alerts.get, caller(), name))
+
+    async def WatchAlerts(
+        self, request: review_pb2.WatchAlertsRequest, context: Any
+    ) -> AsyncIterator[review_pb2.WatchAlertsResponse]:
+        """Send every change after the position, then each as it happens, until the client leaves."""
+        actor, position = caller(), request.after_position
+        deployment = names.optional_id(names.DEPLOYMENT, request.deployment)
+        references = References(deployment=deployment)
+        opened: dict[str, Json] = {"after_position": position, "with_images": request.with_images}
+        await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_OPENED, opened, references)
+        try:
+            with listening(self._alerts.bell) as bell:
+                while True:
+                    self._stopping.require()
+                    entries = await self._waiting.run(self._alerts.feed, position, deployment, FEED_BATCH)
+                    for entry in entries:
+                        yield await self._waiting.run(self._feed_answer, actor, entry, request.with_images)
+                        position = entry.position
+                    if not entries:
+                        await self._stopping.wait_for(bell)
+        finally:
+            closed: dict[str, Json] = {"position": position}
+            await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_CLOSED, closed, references)
+
+    async def AdjudicateAlert(self, request: review_pb2.AdjudicateAlertRequest, context: Any) -> review_pb2.Alert:
+        """Decide a pending alert."""
+        decided = await self._workers.run(
+            self._alerts.adjudicate,
+            caller(),
+            names.last_id(names.ALERT, request.name),
+            request.decision == review_pb2.DECISION_TRUE,
+            request.reason.strip(),
+        )
+        return alert_message(decided)
+
+    async def RecordEngagement(self, request: review_pb2.RecordEngagementRequest, context: Any) -> review_pb2.Alert:
+        """Record what came of speaking to the person."""
+        recorded = await self._workers.run(
+            self._alerts.engage,
+            caller(),
+            names.last_id(names.ALERT, request.name),
+            ENGAGEMENTS[request.engagement],
+            request.note.strip(),
+        )
+        return alert_message(recorded)
+
+    def _feed_answer(self, actor: Actor, entry: FeedEntry, with_images: bool) -> review_pb2.WatchAlertsResponse:
+        if with_images:
+            try:
+                return feed_message(entry, case_message(self._alerts.get(actor, entry.alert.id)))
+            except FrsError as error:
+                if error.reason is not Reason.KEY_MISSING:  # its pictures have been erased; the change is still told
+                    raise
+        return feed_message(entry, alert_message(entry.alert))
