@@ -93,6 +93,7 @@ class RetrospectiveSettings(_Group):
     max_upload_mib: int = Field(4096, ge=1, description="Largest upload, MiB.")
     upload_hours: float = Field(24.0, gt=0, description="An upload that no job used is destroyed after this time, hours.")
     video_fps: float = Field(5.0, gt=0, description="Frames per second examined in a video.")
+    segment_seconds: float = Field(60.0, gt=0, description="A video's results are committed for each such stretch; tracks end there, seconds.")
     video_stall_seconds: float = Field(30.0, gt=0, description="A video that yields no frame for this long is given up.")
     max_candidates: int = Field(50, ge=1, le=1000, description="Most candidates per face.")
 

@@ -23,7 +23,7 @@ OVERHEAD = 29
 """Bytes that sealing adds."""
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
-_PREFIXES = {"subject": "s", "actor": "a"}
+_PREFIXES = {"subject": "s", "actor": "a", "probe": "p"}
 
 
 class Vault:
@@ -65,8 +65,16 @@ class Vault:
         """
         self._keyring.destroy(owner)
 
+    def destroyed(self, owner: str) -> bool:
+        """Whether the owner's key has been destroyed."""
+        return self._keyring.destroyed(owner)
+
     def pseudonym(self, kind: str, value: str) -> str:
-        """Return ``s:`` (kind ``subject``, of a nominal) or ``a:`` (kind ``actor``, of a name) and 64 hex digits."""
+        """Return a prefix and 64 hexadecimal digits.
+
+        ``s:`` for kind ``subject`` (of a nominal), ``a:`` for ``actor`` (of a name), ``p:`` for ``probe`` (of the
+        SHA-256 of a photograph that led to a match).
+        """
         prefix = _PREFIXES[kind]
         message = kind.encode("ascii") + b"\x00" + value.encode("utf-8")
         return f"{prefix}:{hmac.digest(self._pseudonym_key, message, 'sha256').hex()}"
