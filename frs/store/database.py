@@ -49,7 +49,6 @@ class Database:
         self.installation_id = installation_id
         self._engines = engines
         self._lock = lock
-        self._participants = tuple(participants)
         self._writer = Writer(engines.writer, participants, group_limit, self._holds)
         self._truncation_due = False
         self._closed = False
@@ -106,6 +105,10 @@ class Database:
             self.truncate_wal()
         return value
 
+    def join(self, participant: CommitParticipant) -> None:
+        """Let something that is built on the open database take part in its commits from now on."""
+        self._writer.join(participant)
+
     def truncate_wal(self) -> bool:
         """Empty SQLite's write-ahead log, so that deleted bytes are in no file of the data directory.
 
@@ -121,8 +124,6 @@ class Database:
             return
         self._closed = True
         self._writer.close()
-        for participant in self._participants:
-            participant.detach()
         self._engines.dispose()
         _truncate(self._engines.file)
         self._lock.release()

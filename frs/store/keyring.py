@@ -175,6 +175,10 @@ class Keyring(CommitParticipant):
             self._doomed.append((tx, int(inserted[0]), owner))
         tx.after_commit(self._carry_out_doomed)
 
+    def destroyed(self, owner: str) -> bool:
+        """Whether an owner's key has been destroyed."""
+        return self._file.destroyed_at(owner) is not None
+
     # --- taking part in the database's commit ---
 
     def attach(self, connection: sa.Connection) -> None:

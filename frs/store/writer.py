@@ -97,6 +97,18 @@ class Writer:
         value: T = act.answer.result()
         return value
 
+    def join(self, participant: CommitParticipant) -> None:
+        """Let another participant take part from the next group on, ahead of the others. It is attached by an act."""
+
+        def act(tx: Transaction) -> None:
+            participant.attach(tx.connection)
+            tx.after_commit(admit)
+
+        def admit() -> None:
+            self._participants = (participant, *self._participants)
+
+        self.write(act)
+
     def close(self) -> None:
         """Finish what is queued, then stop. Later acts are refused."""
         with self._ready:
@@ -108,6 +120,8 @@ class Writer:
         while group := self._take():
             self._write(group)
         self._drop_connection()
+        for participant in self._participants:
+            participant.detach()
 
     def _take(self) -> list[_Act]:
         """Wait for the next group: whatever queued up while the last was written. Empty when closed and drained."""

@@ -1,0 +1,158 @@
+"""What the log records: every action, with the statutory operation it is (Data Protection Act 2018, section 62).
+
+An action's name is dotted, lower-case and stable: filters match whole parts, so that ``watchlist`` finds
+``watchlist.created``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """Section 62's operations, and three of our own for acts that it does not name."""
+
+    COLLECTION = "collection"
+    ALTERATION = "alteration"
+    CONSULTATION = "consultation"
+    DISCLOSURE = "disclosure"
+    COMBINATION = "combination"
+    ERASURE = "erasure"
+    USE = "use"
+    """The system is put to use: a deployment, a stream, an alert."""
+    REVIEW = "review"
+    """A person's assessment: of a watchlist, an alert, an outcome."""
+    SYSTEM = "system"
+    """The service itself: starting, stopping, refusing."""
+
+
+class Action(StrEnum):
+    """Every action, grouped by what it concerns."""
+
+    SERVICE_STARTED = "service.started"
+    SERVICE_STOPPED = "service.stopped"
+    ACCESS_REFUSED = "access.refused"
+    MODEL_CHANGED = "model.changed"
+    POLICY_CHANGED = "policy.changed"
+
+    WATCHLIST_CREATED = "watchlist.created"
+    WATCHLIST_UPDATED = "watchlist.updated"
+    WATCHLIST_APPROVED = "watchlist.approved"
+    WATCHLIST_ACTIVATED = "watchlist.activated"
+    WATCHLIST_REVIEWED = "watchlist.reviewed"
+    WATCHLIST_RETIRED = "watchlist.retired"
+    WATCHLIST_VIEWED = "watchlist.viewed"
+    SUBJECT_ENROLLED = "subject.enrolled"
+    SUBJECT_UPDATED = "subject.updated"
+    SUBJECT_IMAGE_ADDED = "subject.image-added"
+    SUBJECT_IMAGE_REMOVED = "subject.image-removed"
+    SUBJECT_WITHDRAWN = "subject.withdrawn"
+    SUBJECT_VIEWED = "subject.viewed"
+    ENROLMENT_REFUSED = "enrolment.refused"
+
+    DEPLOYMENT_OPENED = "deployment.opened"
+    DEPLOYMENT_ENDED = "deployment.ended"
+    DEPLOYMENT_STOPPED = "deployment.stopped"
+    LIVE_STREAM_OPENED = "live.stream-opened"
+    LIVE_STREAM_CLOSED = "live.stream-closed"
+    LIVE_MINUTE = "live.minute"
+
+    ALERT_RAISED = "alert.raised"
+    ALERT_VIEWED = "alert.viewed"
+    ALERT_FEED_OPENED = "alert.feed-opened"
+    ALERT_FEED_CLOSED = "alert.feed-closed"
+    ALERT_ADJUDICATED = "alert.adjudicated"
+    ALERT_ENGAGEMENT = "alert.engagement"
+    ALERT_DESTROYED = "alert.destroyed"
+
+    SEARCH_STILL = "search.still"
+    SEARCH_JOB_SUBMITTED = "search.job-submitted"
+    SEARCH_JOB_FINISHED = "search.job-finished"
+    SEARCH_JOB_CANCELLED = "search.job-cancelled"
+    SEARCH_JOB_DESTROYED = "search.job-destroyed"
+    SEARCH_CANDIDATES_READ = "search.candidates-read"
+    SEARCH_REFUSED = "search.refused"
+    UPLOAD_CREATED = "upload.created"
+    UPLOAD_DESTROYED = "upload.destroyed"
+
+    OPERATOR_SEARCH = "operator.search"
+    OPERATOR_REFUSED = "operator.refused"
+    OPERATOR_OUTCOME = "operator.outcome"
+    OPERATOR_PROBE_DESTROYED = "operator.probe-destroyed"
+
+    LOG_READ = "log.read"
+    LOG_EVENT_READ = "log.event-read"
+    LOG_PROOF_READ = "log.proof-read"
+    LOG_EXPORTED = "log.exported"
+
+
+_BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
+    Operation.COLLECTION: (
+        Action.WATCHLIST_CREATED,
+        Action.SUBJECT_ENROLLED,
+        Action.SUBJECT_IMAGE_ADDED,
+        Action.UPLOAD_CREATED,
+    ),
+    Operation.ALTERATION: (
+        Action.WATCHLIST_UPDATED,
+        Action.WATCHLIST_ACTIVATED,
+        Action.WATCHLIST_RETIRED,
+        Action.SUBJECT_UPDATED,
+        Action.MODEL_CHANGED,
+        Action.POLICY_CHANGED,
+    ),
+    Operation.CONSULTATION: (
+        Action.WATCHLIST_VIEWED,
+        Action.SUBJECT_VIEWED,
+        Action.ALERT_VIEWED,
+        Action.ALERT_FEED_OPENED,
+        Action.ALERT_FEED_CLOSED,
+        Action.SEARCH_STILL,
+        Action.SEARCH_JOB_SUBMITTED,
+        Action.SEARCH_JOB_FINISHED,
+        Action.SEARCH_JOB_CANCELLED,
+        Action.SEARCH_CANDIDATES_READ,
+        Action.OPERATOR_SEARCH,
+        Action.LOG_READ,
+        Action.LOG_EVENT_READ,
+        Action.LOG_PROOF_READ,
+    ),
+    Operation.DISCLOSURE: (Action.LOG_EXPORTED,),
+    Operation.ERASURE: (
+        Action.SUBJECT_IMAGE_REMOVED,
+        Action.SUBJECT_WITHDRAWN,
+        Action.ALERT_DESTROYED,
+        Action.SEARCH_JOB_DESTROYED,
+        Action.UPLOAD_DESTROYED,
+        Action.OPERATOR_PROBE_DESTROYED,
+    ),
+    Operation.USE: (
+        Action.DEPLOYMENT_OPENED,
+        Action.DEPLOYMENT_ENDED,
+        Action.DEPLOYMENT_STOPPED,
+        Action.LIVE_STREAM_OPENED,
+        Action.LIVE_STREAM_CLOSED,
+        Action.LIVE_MINUTE,
+        Action.ALERT_RAISED,
+    ),
+    Operation.REVIEW: (
+        Action.WATCHLIST_APPROVED,
+        Action.WATCHLIST_REVIEWED,
+        Action.ALERT_ADJUDICATED,
+        Action.ALERT_ENGAGEMENT,
+        Action.OPERATOR_OUTCOME,
+    ),
+    Operation.SYSTEM: (
+        Action.SERVICE_STARTED,
+        Action.SERVICE_STOPPED,
+        Action.ACCESS_REFUSED,
+        Action.ENROLMENT_REFUSED,
+        Action.SEARCH_REFUSED,
+        Action.OPERATOR_REFUSED,
+    ),
+}
+
+OPERATION: dict[Action, Operation] = {
+    action: operation for operation, actions in _BY_OPERATION.items() for action in actions
+}
+"""The operation of each action; a test proves that none is missing or named twice."""

@@ -1,0 +1,142 @@
+"""Signed checkpoints of the log (C2SP tlog-checkpoint) and the rule that no inconsistent tree is ever signed.
+
+A checkpoint's text is the origin, the number of events and the root in base64, a line each. The newest one is kept in
+the keyring's folder, apart from the database: the signer demands proof that a new tree begins with the tree of that
+file, and a database that was put back to an older state, or whose events were rewritten, is refused at start.
+If the process dies between the file and the database's copy, the next start copies it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frs.audit.notes import NoteSigner, NoteVerifier
+from frs.audit.proofs import verify_consistency
+from frs.audit.tree import HASH_BYTES
+from frs.errors import FrsError, Reason
+from frs.settings import Settings
+from frs.store.durable import write_file
+from frs.store.engines import storage_error
+from frs.store.keyring import LOG_SIGNING_SECRET, Keyring
+
+CHECKPOINT_FILE = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint says."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> str:
+        """Return the text to be signed."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode('ascii')}\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Checkpoint:
+        """Read a checkpoint's text strictly; extension lines are refused. Raises FrsError(LOG_INCONSISTENT)."""
+        try:
+            origin, size, encoded, end = text.split("\n")
+            checkpoint = cls(origin, int(size), base64.b64decode(encoded, validate=True))
+            if not origin or end or len(checkpoint.root) != HASH_BYTES or checkpoint.text() != text:
+                raise ValueError("not as the specification writes it")
+        except (ValueError, binascii.Error) as error:
+            raise FrsError(Reason.LOG_INCONSISTENT, f"The checkpoint cannot be read: {error}.") from error
+        return checkpoint
+
+
+def read_checkpoint(note: str, vkey: str) -> Checkpoint:
+    """Verify a signed checkpoint with the log's public key. Raises FrsError(LOG_INCONSISTENT)."""
+    verifier = NoteVerifier.parse(vkey)
+    checkpoint = Checkpoint.parse(verifier.verify(note))
+    if checkpoint.origin != verifier.name:
+        message = f"The checkpoint is of the log {checkpoint.origin}, the key of {verifier.name}."
+        raise FrsError(Reason.LOG_INCONSISTENT, message)
+    return checkpoint
+
+
+class CheckpointSigner:
+    """Signs checkpoints of one log and remembers the last."""
+
+    def __init__(self, origin: str, seed: bytes, folder: Path) -> None:
+        try:
+            self._signer = NoteSigner(origin, seed)
+        except ValueError as error:
+            raise FrsError(Reason.SETTINGS_INVALID, f"audit.origin: {error}.") from error
+        self.origin = origin
+        self._path = folder / CHECKPOINT_FILE
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, keyring: Keyring, settings: Settings, installation_id: str) -> CheckpointSigner:
+        """Take the signing key from the keyring; the origin is ``audit.origin`` or derived from the installation."""
+        origin = settings.audit.origin or f"frs.local/{installation_id}"
+        return cls(origin, keyring.secret(LOG_SIGNING_SECRET), keyring.path)
+
+    @property
+    def vkey(self) -> str:
+        """The public key that verifies this log's checkpoints, as C2SP signed-note writes it."""
+        return self._signer.verifier.vkey
+
+    def last(self) -> str | None:
+        """Return the note signed last, or None when there is none. Raises FrsError(LOG_INCONSISTENT) when altered."""
+        try:
+            note = self._path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise FrsError(Reason.LOG_INCONSISTENT, f"{self._path} is not a checkpoint.") from error
+        self.read(note)
+        return note
+
+    def read(self, note: str) -> Checkpoint:
+        """Verify a note of this log. Raises FrsError(LOG_INCONSISTENT)."""
+        return read_checkpoint(note, self.vkey)
+
+    def sign(self, size: int, root: bytes, proof: Callable[[int, int], Sequence[bytes]]) -> str:
+        """Sign a tree and keep the note, durably. ``proof`` gives the consistency proof from the last size to this.
+
+        Raises FrsError: LOG_INCONSISTENT when the tree does not begin with the one signed last, STORAGE_FULL or
+        STORAGE_FAILED when the note cannot be kept: then it is not given out.
+        """
+        with self._lock:
+            last = self.last()
+            if last is not None:
+                signed = self.read(last)
+                check_extends(signed, size, root, proof)
+                if signed.size == size:
+                    return last
+            note = self._signer.sign(Checkpoint(self.origin, size, root).text())
+            try:
+                write_file(self._path, note.encode("utf-8"))
+            except OSError as error:
+                raise storage_error(error) from error
+            return note
+
+
+def check_extends(signed: Checkpoint, size: int, root: bytes, proof: Callable[[int, int], Sequence[bytes]]) -> None:
+    """Check that a tree begins with a signed one. Raises FrsError(LOG_INCONSISTENT) that says what differs."""
+    if size < signed.size:
+        raise FrsError(
+            Reason.LOG_INCONSISTENT,
+            f"The log holds {size} events, but {signed.size} have been signed: an older database was put in its place.",
+            events=str(size),
+            signed=str(signed.size),
+        )
+    try:
+        verify_consistency(signed.size, size, signed.root, root, proof(signed.size, size))
+    except FrsError as error:
+        raise FrsError(
+            Reason.LOG_INCONSISTENT,
+            f"The log of {size} events does not begin with the {signed.size} that have been signed: events were "
+            f"rewritten. `frs audit verify` names them.",
+            events=str(size),
+            signed=str(signed.size),
+        ) from error

@@ -1,0 +1,234 @@
+"""The audit log: appended to in the transaction of the act that it records, read, proven and signed.
+
+Words: an event is *appended* when the transaction that holds it commits, together with the act; it is *signed* when a
+checkpoint covers it, at most ``audit.checkpoint_seconds`` later. If the process dies before the commit, neither act nor
+event happened; between commit and checkpoint, both did and the next checkpoint covers them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import sqlalchemy as sa
+
+from frs.audit import tree
+from frs.audit.appending import Appender
+from frs.audit.checkpoints import Checkpoint, CheckpointSigner, check_extends
+from frs.audit.event import StoredEvent
+from frs.audit.nodes import node_reader
+from frs.audit.query import EventFilter, find
+from frs.audit.reading import read_event, read_events
+from frs.clock import Clock
+from frs.errors import FrsError, Reason
+from frs.store.database import Database, Transaction
+from frs.store.engines import is_storage_error, storage_error
+from frs.store.paging import page_token_decode, page_token_encode
+from frs.store.schema import audit_checkpoint, audit_event, audit_head
+from frs.store.vault import Vault
+from frs.types import Event, Page
+
+Hashes: TypeAlias = "list[bytes]"
+"""A proof: 32-byte hashes in the order of RFC 6962."""
+
+__all__ = ["AuditLog", "EventFilter", "StoredEvent"]
+
+_LEAVES_AT_ONCE = 1000
+_SIZE = sa.select(audit_head.c.size).where(audit_head.c.id == 1)
+
+
+class AuditLog:
+    """The log of one database; every method may be called from any thread."""
+
+    def __init__(self, database: Database, vault: Vault, signer: CheckpointSigner, clock: Clock) -> None:
+        """Check that the database holds the tree signed last. Raises FrsError(LOG_INCONSISTENT) saying what differs."""
+        self._database = database
+        self._vault = vault
+        self._signer = signer
+        self._clock = clock
+        self._signing = threading.Lock()
+        self._failure: FrsError | None = None
+        self._appender = Appender(vault)
+        database.write(self._begin)
+        self._check_signed()
+        database.join(self._appender)
+
+    @property
+    def vkey(self) -> str:
+        """The public key that verifies this log's checkpoints."""
+        return self._signer.vkey
+
+    @property
+    def origin(self) -> str:
+        """The log's name in its checkpoints."""
+        return self._signer.origin
+
+    @property
+    def failure(self) -> FrsError | None:
+        """Why the log takes no more events, or None: it was found not to extend what has been signed."""
+        return self._failure
+
+    def append(self, tx: Transaction, event: Event) -> int:
+        """Record an event in the caller's transaction and return its index, from 0.
+
+        Its time is the clock's, or that of the event before when the clock went back. Raises FrsError: LOG_UNAVAILABLE,
+        LOG_INCONSISTENT, STORAGE_FULL; the act must then fail too.
+        """
+        if self._failure is not None:
+            raise FrsError(self._failure.reason, self._failure.message, **self._failure.metadata)
+        try:
+            return self._appender.append(tx, event, self._clock.now())
+        except FrsError as error:
+            if error.reason in {Reason.STORAGE_FULL, Reason.LOG_INCONSISTENT}:
+                raise
+            raise _unavailable(error) from error
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
+            if is_storage_error(error) and (failure := storage_error(error)).reason is Reason.STORAGE_FULL:
+                raise failure from error
+            raise _unavailable(error) from error
+
+    def size(self) -> int:
+        """Return how many events are appended."""
+        with self._database.read() as connection:
+            return int(connection.execute(_SIZE).scalar_one())
+
+    def checkpoint(self) -> str:
+        """Sign the log as it is, unless it has not grown, and return the signed note.
+
+        Raises FrsError: LOG_INCONSISTENT when the log does not extend what has been signed (it then takes no more
+        events), STORAGE_FULL, STORAGE_FAILED.
+        """
+        with self._signing:
+            try:
+                with self._database.read() as connection:
+                    size = connection.execute(_SIZE).scalar_one()
+                    read = node_reader(connection)
+                    note = self._signer.sign(
+                        size, tree.root(size, read), lambda old, new: tree.consistency_proof(old, new, read)
+                    )
+            except FrsError as error:
+                if error.reason is Reason.LOG_INCONSISTENT:
+                    self._failure = error
+                raise
+            self._keep(self._signer.read(note), note)
+        return note
+
+    def latest_checkpoint(self) -> str | None:
+        """Return the note signed last, or None before the first."""
+        query = sa.select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
+        with self._database.read() as connection:
+            note: str | None = connection.scalar(query)
+        return note
+
+    def checkpoint_at(self, size: int) -> str:
+        """Return the note signed for a size. Raises FrsError(CHECKPOINT_NOT_FOUND)."""
+        with self._database.read() as connection:
+            note: str | None = connection.scalar(
+                sa.select(audit_checkpoint.c.note).where(audit_checkpoint.c.size == size)
+            )
+        if note is None:
+            raise FrsError(Reason.CHECKPOINT_NOT_FOUND, f"No checkpoint was signed for {size} events.", size=str(size))
+        return note
+
+    def inclusion_proof(self, seq: int, size: int) -> Hashes:
+        """Prove that event ``seq`` is in the tree of ``size`` events. Raises FrsError(EVENT_NOT_FOUND)."""
+        with self._database.read() as connection:
+            if not 0 <= seq < size <= connection.execute(_SIZE).scalar_one():
+                raise FrsError(Reason.EVENT_NOT_FOUND, f"There is no event {seq} in a log of {size}.", seq=str(seq))
+            return tree.inclusion_proof(seq, size, node_reader(connection))
+
+    def consistency_proof(self, old: int, new: int) -> Hashes:
+        """Prove that the tree of ``new`` events begins with that of ``old``. Raises FrsError(EVENT_NOT_FOUND)."""
+        with self._database.read() as connection:
+            if not 0 <= old <= new <= connection.execute(_SIZE).scalar_one():
+                raise FrsError(Reason.EVENT_NOT_FOUND, f"The log has no trees of {old} and {new} events.")
+            return tree.consistency_proof(old, new, node_reader(connection))
+
+    def list(
+        self,
+        filter: EventFilter,  # noqa: A002  # AIP-160's word
+        page_size: int,
+        page_token: str,
+        newest_first: bool = False,
+    ) -> Page[StoredEvent]:
+        """Return a page of the events that match, payloads unopened. Raises FrsError(INVALID_PAGE_TOKEN)."""
+        fingerprint = f"events\n{newest_first}\n{filter.fingerprint()}"
+        last = page_token_decode(page_token, fingerprint, (int,))
+        after = last[0] if last else None
+        assert after is None or isinstance(after, int)
+        with self._database.read() as connection:
+            found = find(connection, filter, self._vault, after, page_size + 1, newest_first)
+            events = read_events(connection, found[:page_size])
+        more = len(found) > page_size
+        return Page(events, page_token_encode(fingerprint, [found[page_size - 1]]) if more else "")
+
+    def get(self, seq: int, open_payload: bool) -> StoredEvent:
+        """Return one event, with its payload when asked for and not erased.
+
+        Raises FrsError: EVENT_NOT_FOUND, LOG_INCONSISTENT or KEY_WRONG when the payload was altered.
+        """
+        with self._database.read() as connection:
+            return read_event(connection, seq, self._vault if open_payload else None)
+
+    def leaves(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the leaves from ``start`` up to but not including ``stop``, as far as the log goes."""
+        for first in range(start, stop, _LEAVES_AT_ONCE):
+            query = (
+                sa.select(audit_event.c.leaf)
+                .where(audit_event.c.seq >= first, audit_event.c.seq < min(first + _LEAVES_AT_ONCE, stop))
+                .order_by(audit_event.c.seq)
+            )
+            with self._database.read() as connection:
+                found = connection.scalars(query).all()
+            if not found:
+                return
+            yield from found
+
+    # --- inside ---
+
+    def _begin(self, tx: Transaction) -> None:
+        """Make the head row of an empty log; check that the head of another agrees with its events."""
+        size: int | None = tx.connection.scalar(_SIZE)
+        newest: int | None = tx.connection.scalar(sa.select(sa.func.max(audit_event.c.seq)))
+        events = 0 if newest is None else newest + 1
+        if size is None and events == 0:
+            tx.connection.execute(sa.insert(audit_head).values(id=1, size=0, last_time=self._clock.now()))
+        elif size != events:
+            message = f"The log counts {size} events, but the last one stored is number {newest}."
+            raise FrsError(Reason.LOG_INCONSISTENT, message)
+
+    def _check_signed(self) -> None:
+        """Check that the tree extends both the file beside the keys and the newest checkpoint in the database."""
+        file, row = self._signer.last(), self.latest_checkpoint()
+        if file is None and row is not None:
+            message = f"The database holds checkpoints of {self.origin}, but the last one signed is not in the keyring."
+            raise FrsError(Reason.LOG_INCONSISTENT, message)
+        with self._database.read() as connection:
+            size = connection.execute(_SIZE).scalar_one()
+            read = node_reader(connection)
+            for note in (file, row):
+                if note is not None:
+                    check_extends(
+                        self._signer.read(note),
+                        size,
+                        tree.root(size, read),
+                        lambda old, new: tree.consistency_proof(old, new, read),
+                    )
+        if file is not None and file != row:
+            self._keep(self._signer.read(file), file)
+
+    def _keep(self, checkpoint: Checkpoint, note: str) -> None:
+        """Copy a signed note into the database, once."""
+
+        def act(tx: Transaction) -> None:
+            known = sa.select(audit_checkpoint.c.size).where(audit_checkpoint.c.size == checkpoint.size)
+            if tx.connection.scalar(known) is None:
+                row = {"size": checkpoint.size, "note": note, "created_at": self._clock.now()}
+                tx.connection.execute(sa.insert(audit_checkpoint), row)
+
+        self._database.write(act)
+
+
+def _unavailable(error: Exception) -> FrsError:
+    return FrsError(Reason.LOG_UNAVAILABLE, f"The event could not be logged, so the act did not happen: {error}")
