@@ -8,12 +8,14 @@ of unknown exceptions, which may quote them, reach the log.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
@@ -127,33 +129,46 @@ class Edge(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[None]:
         label = method if method in METHODS else "unknown"
-        started = time.monotonic()
-        code = "OK"
+        with self._measured(label, stream=stream) as outcome:
+            try:
+                set_caller(identify(context, self._clock.now(), tls=self._tls))
+                yield
+                return
+            except FrsError as error:
+                failure = error
+                if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
+                    log.error("request failed", method=label, reason=str(error.reason))
+            except grpc.aio.AbortError:  # a standard servicer's own answer
+                outcome.code = "ABORTED_BY_SERVICER"
+                raise
+            except Exception as error:  # noqa: BLE001  # the last resort of the edge: nothing of it may reach the caller
+                failure = _internal(label, error)
+            outcome.code = str(failure.status)
+        await context.abort_with_status(to_status(failure))
+
+    @contextmanager
+    def _measured(self, label: str, *, stream: bool) -> Iterator[_Outcome]:
+        started, outcome = time.monotonic(), _Outcome()
         if stream:
             self._metrics.streams.labels(label).inc()
         try:
-            set_caller(identify(context, self._clock.now(), tls=self._tls))
-            yield
-        except FrsError as error:
-            code = str(error.status)
-            if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
-                log.error("request failed", method=label, reason=str(error.reason))
-            await context.abort_with_status(to_status(error))
-        except grpc.aio.AbortError:  # a standard servicer's own answer
-            code = "ABORTED_BY_SERVICER"
-            raise
-        except Exception as error:  # noqa: BLE001  # the last resort of the edge: nothing of it may reach the caller
-            code = str(Status.INTERNAL)
-            await context.abort_with_status(to_status(_internal(label, error)))
-        except BaseException:  # cancelled by the client or by the server's stop
-            code = str(Status.CANCELLED)
+            yield outcome
+        except asyncio.CancelledError:  # by the client, or by the server's stop
+            outcome.code = str(Status.CANCELLED)
             raise
         finally:
-            self._metrics.requests.labels(label, code).inc()
+            self._metrics.requests.labels(label, outcome.code).inc()
             if stream:
                 self._metrics.streams.labels(label).dec()
             else:
                 self._metrics.latency.labels(label).observe(time.monotonic() - started)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """The code that a call is counted under."""
+
+    code: str = "OK"
 
 
 def _internal(method: str, error: Exception) -> FrsError:

@@ -1,0 +1,75 @@
+"""The gRPC server itself: TLS with client certificates, limits and keep-alive, and where it listens."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from frs.errors import FrsError, Reason
+from frs.server.metrics_http import split_address
+
+MIB = 1024 * 1024
+# A message above the limit and up to this many times it is read and answered with MESSAGE_TOO_LARGE and its advice;
+# a larger one is cut off by gRPC itself with RESOURCE_EXHAUSTED, which names the sizes.
+HEADROOM = 2
+
+_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.so_reuseport", 0),  # a second server on the same port fails instead of taking half of the calls
+    ("grpc.max_send_message_length", -1),
+    # A peer that vanished without a word (a cut cable) is noticed within half a minute.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+)
+
+
+def make_server(interceptor: grpc.aio.ServerInterceptor, max_message_mib: int) -> grpc.aio.Server:
+    """Return a server on the running event loop, without services and ports."""
+    limit = ("grpc.max_receive_message_length", HEADROOM * max_message_mib * MIB)
+    return grpc.aio.server(interceptors=(interceptor,), options=(*_OPTIONS, limit))
+
+
+def server_credentials(certs: Path) -> grpc.ServerCredentials:
+    """Read the server's certificate and the authority; every client must show a certificate of that authority."""
+    try:
+        key = (certs / "server.key").read_bytes()
+        certificate = (certs / "server.crt").read_bytes()
+        authority = (certs / "ca.crt").read_bytes()
+    except OSError as error:
+        raise FrsError(Reason.NOT_INITIALISED, f"cannot read {error.filename}: {error.strerror}") from None
+    return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether ``host:port`` can be reached from this machine only."""
+    host, _ = split_address(address, "server.address")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
+    """Bind the address and return it with the port that was bound; without credentials on loopback only."""
+    host, _ = split_address(address, "server.address")
+    if credentials is None and not is_loopback(address):
+        raise FrsError(
+            Reason.SETTINGS_INVALID, f"server.tls: plaintext is accepted on loopback only, and {address} is not"
+        )
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise FrsError(Reason.SETTINGS_INVALID, f"server.address: cannot listen on {address}")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

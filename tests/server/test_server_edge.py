@@ -1,0 +1,275 @@
+# ruff: noqa: N802, ARG002  # servicers bear the names of the contract and the signature of gRPC
+"""The interceptor over a real TLS connection: who calls, what is refused, how failures are told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import structlog
+from rpc_errors import rich
+
+from frs.access.authority import Authority
+from frs.clock import SystemClock
+from frs.errors import FrsError, Reason
+from frs.server.caller import caller
+from frs.server.readiness import Phase, Readiness
+from frs.types import Role
+from frs.v1 import review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
+
+PLANTED = "NOM-4711 Ana Kovač"
+
+
+class Watchlists(watchlist_pb2_grpc.WatchlistServiceServicer):
+    """Answers with who called; fails as asked."""
+
+    async def GetWatchlist(self, request: watchlist_pb2.GetWatchlistRequest, context: Any) -> watchlist_pb2.Watchlist:
+        match request.name:
+            case "watchlists/missing":
+                raise FrsError(Reason.WATCHLIST_NOT_FOUND, "There is no watchlist missing.", watchlist="missing")
+            case "watchlists/broken":
+                raise ValueError(f"cannot parse {PLANTED}")
+        actor = caller()
+        return watchlist_pb2.Watchlist(name=request.name, created_by=actor.name, category=" ".join(sorted(actor.roles)))
+
+    async def AddSubjectImage(
+        self, request: watchlist_pb2.AddSubjectImageRequest, context: Any
+    ) -> watchlist_pb2.EnrolSubjectResponse:
+        return watchlist_pb2.EnrolSubjectResponse(warnings=[str(len(request.image.data))])
+
+
+class Review(review_pb2_grpc.ReviewServiceServicer):
+    """Sends positions until the client leaves, and notes that it did."""
+
+    def __init__(self) -> None:
+        self.left = threading.Event()
+
+    async def WatchAlerts(
+        self, request: review_pb2.WatchAlertsRequest, context: Any
+    ) -> AsyncIterator[review_pb2.WatchAlertsResponse]:
+        position = request.after_position
+        try:
+            while position < 1000:
+                position += 1
+                yield review_pb2.WatchAlertsResponse(position=position)
+                await asyncio.sleep(0.001)
+            raise FrsError(Reason.SHUTTING_DOWN, "the end")
+        finally:
+            self.left.set()
+
+
+@pytest.fixture
+def edge(run_edge: Callable[..., Any]) -> Any:
+    review = Review()  # type: ignore[abstract]
+
+    def register(server: grpc.aio.Server, _: Readiness) -> None:
+        watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(Watchlists(), server)  # type: ignore[abstract]
+        review_pb2_grpc.add_ReviewServiceServicer_to_server(review, server)
+
+    running = run_edge(register)
+    running.review = review
+    return running
+
+
+def get(edge: Any, name: str, identity: str | None = "all") -> watchlist_pb2.Watchlist:
+    with edge.channel(identity) as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        found: watchlist_pb2.Watchlist = stub.GetWatchlist(watchlist_pb2.GetWatchlistRequest(name=name), timeout=10)
+        return found
+
+
+def refused(edge: Any, name: str, identity: str | None = "all") -> Any:
+    with pytest.raises(grpc.RpcError) as caught:
+        get(edge, name, identity)
+    return rich(caught.value)
+
+
+def test_the_actor_is_made_from_the_certificate(edge: Any) -> None:
+    """A servicer is told the certificate's name and roles."""
+    found = get(edge, "watchlists/night")
+    assert found.created_by == "all"
+    assert set(found.category.split()) == {str(role) for role in Role}
+
+
+def test_without_a_certificate_there_is_no_connection(edge: Any) -> None:
+    """The handshake fails: nothing of the service is seen."""
+    with pytest.raises(grpc.RpcError) as caught:
+        get(edge, "watchlists/night", None)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_certificate_of_another_authority_is_refused(edge: Any, tmp_path: Path) -> None:
+    """A stranger's certificate, however well made, does not connect."""
+    issued = Authority.create(tmp_path, SystemClock()).issue("all", list(Role))
+    root = (edge.certs / "ca.crt").read_bytes()
+    credentials = grpc.ssl_channel_credentials(root, issued.key.read_bytes(), issued.certificate.read_bytes())
+    with grpc.secure_channel(edge.address, credentials) as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.GetWatchlist(watchlist_pb2.GetWatchlistRequest(name="watchlists/night"), timeout=10)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_servers_certificate_is_no_identity(edge: Any) -> None:
+    """The server's own certificate, signed by the same authority, opens nothing."""
+    with pytest.raises(grpc.RpcError) as caught:
+        get(edge, "watchlists/night", "server")
+    assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
+
+
+def test_a_role_that_may_not_is_refused_before_the_request_is_judged(edge: Any) -> None:
+    """Even a request with wrong fields gets PERMISSION_DENIED from who may not call."""
+    error = refused(edge, "nonsense", "feed")
+    assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
+    assert error.advice
+
+
+def test_a_failure_of_the_catalogue_is_a_rich_status(edge: Any) -> None:
+    """Code, message, stable reason, domain, metadata and advice reach the client."""
+    error = refused(edge, "watchlists/missing")
+    assert (error.code, error.reason, error.domain) == (grpc.StatusCode.NOT_FOUND, "WATCHLIST_NOT_FOUND", "frs")
+    assert error.metadata == {"watchlist": "missing"}
+    assert error.message == "There is no watchlist missing."
+    assert "frs watchlist list" in error.advice
+
+
+def test_wrong_fields_are_named(edge: Any) -> None:
+    """Validation comes before the servicer and says which field."""
+    error = refused(edge, "nonsense")
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert list(error.violations) == ["name"]
+
+
+def test_an_unknown_exception_is_a_reference_and_leaks_nothing(edge: Any) -> None:
+    """The caller gets INTERNAL with a reference; the log has it with the place, and neither has the message."""
+    with structlog.testing.capture_logs() as logs:
+        error = refused(edge, "watchlists/broken")
+    assert (error.code, error.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    entries = [entry for entry in logs if entry.get("reference") == error.metadata["reference"]]
+    assert len(entries) == 1
+    assert entries[0]["error"] == "ValueError"
+    assert "test_server_edge.py" in entries[0]["where"]
+    assert "NOM-4711" not in repr(logs) + repr(error)
+
+
+def test_an_unknown_method_is_told_as_such(edge: Any) -> None:
+    """Also as a rich status."""
+    with edge.channel() as channel:
+        call = channel.unary_unary("/frs.v1.WatchlistService/DropEverything")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"", timeout=10)
+    assert (caught.value.code(), rich(caught.value).reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_UNKNOWN")
+
+
+def test_while_starting_and_draining_nothing_is_served(edge: Any) -> None:
+    """The phase is told with its reason, after identity and role were checked."""
+    for phase, reason in ((Phase.STARTING, "INDEX_UNAVAILABLE"), (Phase.DRAINING, "SHUTTING_DOWN")):
+        edge.readiness.phase = phase
+        assert refused(edge, "watchlists/night").reason == reason
+        assert refused(edge, "watchlists/night", "feed").reason == "PERMISSION_DENIED"
+
+
+def _send_image(edge: Any, size: int) -> watchlist_pb2.EnrolSubjectResponse:
+    image = watchlist_pb2.ImageDraft(data=b"x" * size, source="custody", taken_on="2026-01-31")
+    request = watchlist_pb2.AddSubjectImageRequest(parent="watchlists/a/subjects/b", image=image)
+    with edge.channel() as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        answer: watchlist_pb2.EnrolSubjectResponse = stub.AddSubjectImage(request, timeout=20)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [(1024 * 1024 + 1, "PICTURE_TOO_LARGE"), (3 * 1024 * 1024, "MESSAGE_TOO_LARGE")]
+)
+def test_what_is_too_large_is_told_with_the_limit(edge: Any, size: int, reason: str) -> None:
+    """A picture above its limit and a message above its own are different reasons, both with the limit."""
+    with pytest.raises(grpc.RpcError) as caught:
+        _send_image(edge, size)
+    error = rich(caught.value)
+    assert error.reason == reason
+    assert int(error.metadata["limit_bytes"]) < size
+
+
+def test_a_picture_of_exactly_the_limit_passes(edge: Any) -> None:
+    """The limit itself is allowed."""
+    assert _send_image(edge, 1024 * 1024).warnings == ["1048576"]
+
+
+def test_a_message_beyond_all_measure_is_cut_off_by_grpc(edge: Any) -> None:
+    """It is not read; the status says what happened and how large a message may be."""
+    with pytest.raises(grpc.RpcError) as caught:
+        _send_image(edge, 5 * 1024 * 1024)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in str(caught.value.details())
+
+
+def test_a_stream_ends_with_a_rich_status(edge: Any) -> None:
+    """A failure after many answers is told like any other."""
+    with edge.channel("reviewer") as channel:
+        stream = review_pb2_grpc.ReviewServiceStub(channel).WatchAlerts(
+            review_pb2.WatchAlertsRequest(after_position=990), timeout=10
+        )
+        seen: list[int] = []
+        with pytest.raises(grpc.RpcError) as caught:
+            seen.extend(answer.position for answer in stream)
+    assert seen == list(range(991, 1001))
+    assert rich(caught.value).reason == "SHUTTING_DOWN"
+
+
+def test_a_client_that_leaves_ends_the_servicer(edge: Any) -> None:
+    """Cancelling a stream reaches the servicer's generator at once."""
+    with edge.channel("reviewer") as channel:
+        stream = review_pb2_grpc.ReviewServiceStub(channel).WatchAlerts(review_pb2.WatchAlertsRequest())
+        assert next(stream).position == 1
+        stream.cancel()
+        assert edge.review.left.wait(5)
+
+
+def test_requests_are_counted_by_method_and_code(edge: Any) -> None:
+    """The metrics know the method's name from the table only."""
+    get(edge, "watchlists/night")
+    refused(edge, "watchlists/missing")
+    with edge.channel() as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary("/made.up/By-A-Client")(b"", timeout=10)
+    value = edge.metrics.registry.get_sample_value
+    method = "/frs.v1.WatchlistService/GetWatchlist"
+    assert value("frs_requests_total", {"method": method, "code": "OK"}) == 1
+    assert value("frs_requests_total", {"method": method, "code": "NOT_FOUND"}) == 1
+    assert value("frs_requests_total", {"method": "unknown", "code": "UNIMPLEMENTED"}) == 1
+    assert value("frs_request_seconds_count", {"method": method}) == 2
+
+
+def test_plaintext_makes_the_loopback_actor(run_edge: Callable[..., Any]) -> None:
+    """Without TLS the actor is whoever can use this machine, and says so."""
+
+    def register(server: grpc.aio.Server, _: Readiness) -> None:
+        watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(Watchlists(), server)  # type: ignore[abstract]
+
+    running = run_edge(register, tls=False)
+    with grpc.insecure_channel(running.address) as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        found = stub.GetWatchlist(watchlist_pb2.GetWatchlistRequest(name="watchlists/night"), timeout=10)
+    assert found.created_by == "loopback"
+
+
+def test_a_certificate_that_expires_on_an_open_connection_is_refused(edge: Any, certs: Path, tmp_path: Path) -> None:
+    """The period is checked at every request, not only at the handshake."""
+
+    class Late:
+        def now(self) -> Any:
+            return SystemClock().now() + timedelta(days=366)
+
+    with edge.channel() as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        request = watchlist_pb2.GetWatchlistRequest(name="watchlists/night")
+        assert stub.GetWatchlist(request, timeout=10).created_by == "all"
+        edge.interceptor._clock = Late()
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.GetWatchlist(request, timeout=10)
+    assert rich(caught.value).reason == "UNAUTHENTICATED"
