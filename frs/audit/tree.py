@@ -110,15 +110,16 @@ class Accumulator:
         self.size = 0
         self._peaks: list[bytes] = []  # of complete subtrees, largest first
 
-    def add(self, leaf: bytes) -> None:
-        """Append a leaf."""
-        current = leaf_hash(leaf)
+    def add(self, leaf: bytes) -> bytes:
+        """Append a leaf and return its hash."""
+        digest = current = leaf_hash(leaf)
         remaining = self.size
         while remaining & 1:
             current = node_hash(self._peaks.pop(), current)
             remaining >>= 1
         self._peaks.append(current)
         self.size += 1
+        return digest
 
     def root(self) -> bytes:
         """Return the root of the leaves so far."""

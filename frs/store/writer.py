@@ -166,7 +166,7 @@ class Writer:
                 participant.prepare()
 
     def _act(self, connection: sa.Connection, act: _Act) -> None:
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT frs_act")  # begin_nested would compile it anew each time
         transaction = Transaction(connection)
         for participant in self._participants:
             participant.begin_act(transaction)
@@ -182,10 +182,11 @@ class Writer:
         if not self._holds(connection):
             raise _GroupLostError("an act of the same commit lost the transaction") from act.error
         if act.error is None:
-            savepoint.commit()
+            connection.exec_driver_sql("RELEASE SAVEPOINT frs_act")
             act.hooks = transaction.hooks
         else:
-            savepoint.rollback()
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT frs_act")
+            connection.exec_driver_sql("RELEASE SAVEPOINT frs_act")
 
     def _drop_connection(self) -> None:
         """Forget a connection in an unknown state; the next group opens another."""
