@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 import pytest
 import structlog
-from rpc_errors import rich
 
 from frs.access.authority import Authority
 from frs.clock import SystemClock
@@ -22,6 +21,7 @@ from frs.server.caller import caller
 from frs.server.readiness import Phase, Readiness
 from frs.types import Role
 from frs.v1 import review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
+from tests.server.rpc_errors import rich
 
 PLANTED = "NOM-4711 Ana Kovač"
 
