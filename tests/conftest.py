@@ -1,0 +1,112 @@
+"""What all rooms' tests share: real packs, engines and a composed installation. Nothing here is a stand-in."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from manual_clock import ManualClock
+
+from frs.clock import SystemClock
+from frs.embed.adding import Choice, add_folder
+from frs.embed.decoding import crop_face, decode_picture, encode_jpeg
+from frs.embed.engine import FaceEngine
+from frs.embed.loading import load_engine
+from frs.embed.pack import Pack
+from frs.embed.shelf import Shelf
+from frs.embed.starter import make_starter
+from frs.errors import FrsError
+from frs.settings import Settings
+
+if TYPE_CHECKING:
+    from installation import Installation
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / ".cache" / "models"
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def starter_pack() -> Pack:
+    """Return the starter pack, made once and kept in ``.cache/models``."""
+    shelf = Shelf(MODELS)
+    try:
+        return shelf.load("starter")
+    except FrsError:
+        MODELS.mkdir(parents=True, exist_ok=True)
+        return make_starter(shelf, SystemClock())
+
+
+@pytest.fixture(scope="session")
+def dev_pack() -> Pack:
+    """Return the development pack beside the checkout, added once to ``.cache/models``."""
+    if not (SHARED / "models" / "dev-pack").is_dir():
+        pytest.skip("needs ../shared/models/dev-pack, which is not there")
+    shelf = Shelf(MODELS)
+    try:
+        return shelf.load("dev-pack")
+    except FrsError:
+        MODELS.mkdir(parents=True, exist_ok=True)
+        return add_folder(SHARED / "models" / "dev-pack", shelf, SystemClock(), Choice()).pack
+
+
+@pytest.fixture(scope="session")
+def engine(starter_pack: Pack) -> Iterator[FaceEngine]:
+    """Give the starter pack at work, shared by all tests of a process."""
+    engine = load_engine(engine_settings(starter_pack))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def dev_engine(dev_pack: Pack) -> Iterator[FaceEngine]:
+    """Give the development pack at work."""
+    engine = load_engine(engine_settings(dev_pack))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def group_picture() -> bytes:
+    """Return the file of InsightFace's sample photograph of six people."""
+    spec = importlib.util.find_spec("insightface")
+    assert spec is not None
+    assert spec.origin is not None
+    return (Path(spec.origin).parent / "data" / "images" / "t1.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def sample_people(engine: FaceEngine, group_picture: bytes) -> tuple[bytes, ...]:
+    """Return six JPEG pictures, one per person of the sample photograph, from left to right."""
+    picture = decode_picture(group_picture, 1 << 24, 1 << 24)
+    faces = sorted(engine.detect(picture), key=lambda face: face.box[0])
+    assert len(faces) == 6
+    return tuple(encode_jpeg(crop_face(picture, face.box, margin=0.5)) for face in faces)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, engine: FaceEngine, starter_pack: Pack, clock: ManualClock) -> Iterator[Installation]:
+    """Give a data directory with keyring, database, log, galleries and watchlists, composed as the server does."""
+    from installation import Installation, lay_out
+
+    settings = engine_settings(starter_pack, data_dir=tmp_path / "data")
+    lay_out(settings)
+    made = Installation(settings, clock, engine)
+    made.open()
+    yield made
+    made.close()
+
+
+def engine_settings(pack: Pack, data_dir: Path | None = None) -> Settings:
+    """Return settings for a pack on the shelf, with one thread: tests share the machine."""
+    place = {} if data_dir is None else {"data_dir": data_dir}
+    return Settings.model_validate({"models_dir": str(MODELS), "embed": {"pack": pack.name, "threads": 1}, **place})
