@@ -1,0 +1,136 @@
+"""Verification of the log from outside: with the leaves, the signed checkpoint and a key that the verifier holds.
+
+The last checkpoint that verified is kept beside the key (``log.seen``); the next verification asks for a proof that
+the log has only grown since, so that a log rewritten in between is noticed even when it is consistent in itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from frs.audit.checkpoints import Checkpoint, read_checkpoint
+from frs.audit.event import commitment
+from frs.audit.proofs import verify_consistency, verify_inclusion
+from frs.audit.report import VerificationReport
+from frs.audit.verify import verify_database, verify_leaves
+from frs.cli.client import Client, call, receive
+from frs.errors import FrsError, Reason
+from frs.settings import Settings
+from frs.store.engines import DATABASE_FILE
+from frs.types import Json
+from frs.v1 import oversight_pb2 as pb
+from frs.v1.oversight_pb2_grpc import OversightServiceStub
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What a verification found; it verifies when ``problems`` is empty."""
+
+    events: int
+    root: bytes
+    signer: str
+    earlier: str
+    """What was found about the checkpoint seen before."""
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the report for ``--json``."""
+        return {
+            "verified": not self.problems,
+            "events": self.events,
+            "root": self.root.hex(),
+            "signer": self.signer,
+            "earlier_checkpoint": self.earlier,
+            "problems": list(self.problems),
+        }
+
+
+def read_key(path: Path) -> str:
+    """Return the verifier key of a file."""
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise FrsError(Reason.NOT_INITIALISED, f"cannot read the verifier key {path}: {error.strerror}") from None
+
+
+def check_event(event: pb.Event) -> list[str]:
+    """Check one event's proof of inclusion and its payload's commitment; returns what does not hold."""
+    problems = []
+    if event.HasField("checkpoint"):
+        try:
+            checkpoint = event.checkpoint
+            proof = list(event.inclusion_proof)
+            verify_inclusion(event.index, checkpoint.tree_size, event.leaf, proof, checkpoint.root_hash)
+        except FrsError as error:
+            problems.append(error.message)
+    if event.payload_json and commitment(event.payload_nonce, event.payload_json.encode()).encode() not in event.leaf:
+        problems.append("the payload is not the one that the leaf commits to")
+    return problems
+
+
+def _leaves(client: Client, stub: OversightServiceStub, size: int) -> Iterator[bytes]:
+    request = pb.StreamLeavesRequest(first_index=0, end_index=size)
+    for answer in receive(client, stub.StreamLeaves(request)):
+        yield from answer.leaves
+
+
+def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path) -> LogReport:
+    """Ask the server for a checkpoint and every leaf, and recompute the root from them."""
+    vkey = read_key(key_file)
+    note = call(client, stub.GetCheckpoint, pb.GetCheckpointRequest()).signed_note
+    try:
+        size = read_checkpoint(note, vkey).size
+    except FrsError as error:
+        return LogReport(0, b"", "nobody whose key you hold", "not looked at", (error.message,))
+    report = verify_leaves(_leaves(client, stub, size) if size else iter(()), note, vkey)
+    problems = [problem.message for problem in report.problems]
+    seen_file = key_file.with_name("log.seen")
+    earlier, found = _compare(client, stub, seen_file, vkey, read_checkpoint(note, vkey))
+    problems += found
+    if not problems:
+        seen_file.write_text(note)
+    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, tuple(problems))
+
+
+def _compare(
+    client: Client, stub: OversightServiceStub, seen_file: Path, vkey: str, now: Checkpoint
+) -> tuple[str, list[str]]:
+    """Prove that the log has only grown since the checkpoint seen before."""
+    if not seen_file.exists():
+        return "no earlier checkpoint was kept here", []
+    try:
+        before = read_checkpoint(seen_file.read_text(), vkey)
+    except FrsError as error:
+        return "the checkpoint kept here cannot be read", [f"{seen_file}: {error.message}"]
+    if before.size > now.size:
+        return "the log has shrunk", [f"{before.size} events were signed before, now only {now.size}"]
+    if before.size == 0:
+        return "the log was empty before", []
+    request = pb.GetConsistencyProofRequest(old_size=before.size, new_size=now.size)
+    answer = call(client, stub.GetConsistencyProof, request)
+    try:
+        verify_consistency(before.size, now.size, before.root, now.root, list(answer.hashes))
+    except FrsError as error:
+        return "the log was rewritten", [f"the {before.size} events seen before are not in this log: {error.message}"]
+    return f"it continues the {before.size} events seen before", []
+
+
+def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
+    """Verify the database of the data directory itself, naming the event that differs where it can be told."""
+    vkey = read_key(key_file)
+    url = settings.store.url or f"sqlite:///file:{settings.data_dir / DATABASE_FILE}?mode=ro&uri=true"
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            report: VerificationReport = verify_database(connection, vkey)
+    except sa.exc.SQLAlchemyError as error:
+        raise FrsError(Reason.NOT_INITIALISED, f"the database cannot be read: {error}") from None
+    finally:
+        engine.dispose()
+    problems = tuple(problem.message for problem in report.problems)
+    earlier = f"{report.checkpoints} stored checkpoints agree" if not problems else "see the problems"
+    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, problems)

@@ -1,0 +1,209 @@
+"""``frs review``: the alerts that wait for a person, with both images, and what the person decided."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages, receive
+from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.output import as_json as message_json
+from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
+from frs.cli.resource import resource
+from frs.v1 import common_pb2 as common
+from frs.v1 import review_pb2 as pb
+from frs.v1.review_pb2_grpc import ReviewServiceStub
+
+app = application("See pending alerts with both images, adjudicate them, record what came of it.")
+
+IMAGES = ("probe_image_jpeg", "reference_image_jpeg")
+Name = Annotated[str, typer.Argument(help="Id or resource name of the alert.")]
+Folder = Annotated[Path | None, typer.Option("--out", help="Write probe and reference pictures into this folder.")]
+
+
+class State(StrEnum):
+    """States an alert can be listed by."""
+
+    PENDING = "pending"
+    TRUE = "true"
+    FALSE = "false"
+    CONFIRMED_TRUE = "confirmed-true"
+    CONFIRMED_FALSE = "confirmed-false"
+    UNCONFIRMED = "unconfirmed"
+    ALL = "all"
+
+
+class Outcome(StrEnum):
+    """What came of an engagement."""
+
+    CONFIRMED_TRUE = "confirmed-true"
+    CONFIRMED_FALSE = "confirmed-false"
+    NOT_ENGAGED = "not-engaged"
+
+
+def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, ReviewServiceStub]:
+    client = connect(load_settings(data), address, identity)
+    return client, client.stub(ReviewServiceStub)
+
+
+def _row(alert: pb.Alert) -> tuple[object, ...]:
+    candidate = alert.candidate
+    return (
+        alert.name.removeprefix("alerts/"),
+        short(pb.AlertState.Name(alert.state)),
+        short(common.Grading.Name(candidate.grading)),
+        candidate.nominal,
+        f"{candidate.score:.3f} / {candidate.threshold:.3f}",
+        candidate.frames,
+        alert.camera_id,
+        when(alert.capture_time),
+    )
+
+
+def _show(alert: pb.Alert, as_json: bool, folder: Path | None = None) -> None:
+    written = _write_images(alert, folder) if folder is not None else []
+    if as_json:
+        print_json(message_json(alert, *IMAGES) | {"files": [str(path) for path in written]})
+        return
+    candidate = alert.candidate
+    margin = f"{candidate.margin:.3f}" if candidate.HasField("margin") else "no other subject"
+    show_fields(
+        [
+            ("alert", alert.name),
+            ("state", short(pb.AlertState.Name(alert.state))),
+            ("proposes", f"{candidate.nominal} ({short(common.Grading.Name(candidate.grading))})"),
+            ("on", f"{candidate.watchlist} version {candidate.watchlist_version}"),
+            ("score", f"{candidate.score:.4f}, threshold {candidate.threshold:.4f}, margin to the next {margin}"),
+            ("evidence", f"{candidate.frames} frames, {candidate.model}, profile {candidate.profile}"),
+            ("camera", f"{alert.camera_id} in {alert.deployment}, {when(alert.capture_time)}"),
+            (
+                "adjudicated",
+                f"{when(alert.adjudicate_time)} {alert.adjudicated_by} {alert.adjudication_reason}".strip(),
+            ),
+            ("engagement", f"{when(alert.engagement_time)} {alert.engagement_by} {alert.engagement_note}".strip()),
+            *[("picture", path) for path in written],
+        ]
+    )
+    if candidate.notice:
+        warn(candidate.notice)
+
+
+def _write_images(alert: pb.Alert, folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = alert.name.removeprefix("alerts/")
+    pictures = {"probe": alert.probe_image_jpeg, "reference": alert.candidate.reference_image_jpeg}
+    written = []
+    for kind, data in pictures.items():
+        if data:
+            path = folder / f"{stem}-{kind}.jpg"
+            path.touch(mode=0o600)  # biometrics: for the reviewer alone
+            path.write_bytes(data)
+            written.append(path)
+    return written
+
+
+@app.command("list")
+def list_alerts(
+    state: Annotated[State, typer.Option(help="Which alerts.")] = State.PENDING,
+    deployment: Annotated[str, typer.Option(help="Only of this deployment.")] = "",
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """List alerts, those that wait for a decision by default."""
+    client, stub = _stub(data, address, identity)
+    name = "ALERT_STATE_UNSPECIFIED" if state is State.ALL else f"ALERT_STATE_{state.upper().replace('-', '_')}"
+    request = pb.ListAlertsRequest(
+        page_size=200,
+        state=pb.AlertState.Value(name),
+        deployment=resource("deployments", deployment) if deployment else "",
+    )
+    found = list(pages(client, stub.ListAlerts, request, "alerts"))
+    if as_json:
+        show_messages(found, *IMAGES)
+        return
+    show_table(
+        ("alert", "state", "grading", "nominal", "score / threshold", "frames", "camera", "at"), map(_row, found)
+    )
+
+
+@app.command()
+def show(
+    name: Name,
+    out: Folder = None,
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Show one alert; with --out write both pictures. Being shown them is logged."""
+    client, stub = _stub(data, address, identity)
+    _show(call(client, stub.GetAlert, pb.GetAlertRequest(name=resource("alerts", name))), as_json, out)
+
+
+@app.command()
+def adjudicate(
+    name: Name,
+    decision: Annotated[bool, typer.Option("--true/--false", help="Is the person on the camera the subject?")],
+    reason: Annotated[str, typer.Option(help="What you saw; it is logged.")],
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Decide a pending alert."""
+    client, stub = _stub(data, address, identity)
+    request = pb.AdjudicateAlertRequest(
+        name=resource("alerts", name),
+        decision=pb.DECISION_TRUE if decision else pb.DECISION_FALSE,
+        reason=reason,
+    )
+    _show(call(client, stub.AdjudicateAlert, request), as_json)
+
+
+@app.command()
+def engage(
+    name: Name,
+    outcome: Annotated[Outcome, typer.Argument(help="What came of it.")],
+    note: Annotated[str, typer.Option(help="A note; it is logged.")] = "",
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Record the engagement's outcome after a true adjudication."""
+    client, stub = _stub(data, address, identity)
+    engagement = pb.Engagement.Value(f"ENGAGEMENT_{outcome.upper().replace('-', '_')}")
+    request = pb.RecordEngagementRequest(name=resource("alerts", name), engagement=engagement, note=note)
+    _show(call(client, stub.RecordEngagement, request), as_json)
+
+
+@app.command()
+def watch(
+    after: Annotated[int, typer.Option(help="Resume after this position.")] = 0,
+    deployment: Annotated[str, typer.Option(help="Only of this deployment.")] = "",
+    out: Folder = None,
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Follow alerts as they happen until interrupted; prints positions to resume after."""
+    client, stub = _stub(data, address, identity)
+    request = pb.WatchAlertsRequest(
+        after_position=after,
+        deployment=resource("deployments", deployment) if deployment else "",
+        with_images=out is not None,
+    )
+    for change in receive(client, stub.WatchAlerts(request)):
+        if out is not None:
+            _write_images(change.alert, out)
+        if as_json:
+            print_json(message_json(change, *IMAGES))
+        else:
+            row = " ".join(str(cell) for cell in _row(change.alert))
+            say(f"{change.position} {short(pb.AlertChange.Name(change.change))}: {row}")
