@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def write(name: str, result: Mapping[str, Any], file: Path | None = None) -> Path:
-    """Write a result, with the machine unless it names one, to ``file`` or ``bench/results/NAME.json``; return which."""
+    """Write a result and the machine to ``file`` or ``bench/results/NAME.json``; return which."""
     path = file or RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"benchmark": name, "machine": machine(), **result}, indent=2) + "\n", encoding="utf-8")
