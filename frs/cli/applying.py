@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from frs.cli.client import Client, call
@@ -66,13 +67,13 @@ class Applying:
         with progress() as bar:
             task = bar.add_task("enrol", total=len(plan.removed) + len(plan.changed) + len(plan.added))
             for subject in plan.removed:
-                self._try(subject.nominal, lambda s=subject: self._withdraw(s.name, s.nominal))
+                self._try(subject.nominal, partial(self._withdraw, subject.name, subject.nominal))
                 bar.advance(task)
             for change in plan.changed:
-                self._try(change.entry.nominal, lambda c=change: self._change(c))
+                self._try(change.entry.nominal, partial(self._change, change))
                 bar.advance(task)
             for entry in plan.added:
-                self._try(entry.nominal, lambda e=entry: self._enrol(e))
+                self._try(entry.nominal, partial(self._enrol, entry))
                 bar.advance(task)
         return self._applied
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TextIO
 
 from frs import __version__
-from frs.errors import FrsError, Reason, Status
+from frs.errors import FrsError, Status
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("frs.cli.init", "prepare a data directory: keys, certificates and the log's signing key"),
@@ -98,11 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 141
     return 0
-
-
-def unreachable(address: str) -> FrsError:
-    """Return the failure of a client command that found no server."""
-    return FrsError(Reason.SERVER_UNREACHABLE, f"no server answers at {address}", address=address)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+"""From what a person types to a source: a video file, a folder of frames, a webcam or a camera's address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frs.errors import FrsError, Reason
+from frs.feed.camera import Camera
+from frs.feed.files import FrameFolder, VideoFile
+from frs.feed.shots import Source
+
+
+def open_source(given: str, fps: float = 0.0, quality: int = 92) -> Source:
+    """Return the source: ``scheme://…`` and ``/dev/video*`` are cameras, ``webcam:N`` is ``/dev/videoN``."""
+    if given.startswith("webcam:"):
+        given = f"/dev/video{given.removeprefix('webcam:')}"
+    if "://" in given or given.startswith("/dev/"):
+        return Camera(given, fps, quality)
+    path = Path(given)
+    if path.is_dir():
+        return FrameFolder(path, fps)
+    if path.is_file():
+        return VideoFile(path, fps, quality)
+    raise FrsError(Reason.VIDEO_UNREADABLE, f"{given} is no file, folder, webcam (webcam:0) or address (rtsp://…)")
