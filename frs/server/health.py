@@ -7,12 +7,14 @@ answer (``frs-provider``).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
 from frs.server.readiness import Part, Phase, Readiness
+from frs.server.waiting import Stopping
 from frs.types import Json
 
 _ALL = frozenset(Part)
@@ -29,6 +31,7 @@ NEEDS: dict[str, frozenset[Part]] = {
     "frs.v1.OversightService": _RECORDS,
 }
 PROVIDER_KEY = "frs-provider"
+LAST_WORD_SECONDS = 0.5
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -37,8 +40,9 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc_health is not typed
     """The health service; :meth:`publish` after each change of the readiness."""
 
-    def __init__(self, readiness: Readiness, provider: str) -> None:
+    def __init__(self, readiness: Readiness, provider: str, stopping: Stopping) -> None:
         super().__init__()
+        self._stopping = stopping
         self._readiness = readiness
         self._provider = provider
         self._server_status = dict.fromkeys(NEEDS, _NOT_SERVING)
@@ -56,9 +60,17 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc_health is
         return await super().Check(request, context)
 
     async def Watch(self, request: Any, context: Any) -> None:
-        """Send each change, with the provider in the initial metadata."""
+        """Send each change until the client leaves or the server stops, whose NOT_SERVING is sent first."""
         await context.send_initial_metadata(((PROVIDER_KEY, self._provider),))
-        await super().Watch(request, context)
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watching}, timeout=LAST_WORD_SECONDS)
+        finally:
+            watching.cancel()
+            stopped.cancel()
+            await asyncio.gather(watching, stopped, return_exceptions=True)
 
 
 def report(readiness: Readiness, provider: str, model: str) -> tuple[bool, Mapping[str, Json]]:

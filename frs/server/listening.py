@@ -73,3 +73,9 @@ def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCreden
     if port == 0:
         raise FrsError(Reason.SETTINGS_INVALID, f"server.address: cannot listen on {address}")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reachable(address: str) -> str:
+    """Return how this machine reaches an address that was bound: localhost where it is every interface."""
+    host, port = split_address(address, "server.address")
+    return f"localhost:{port}" if host in {"0.0.0.0", "::"} else address  # noqa: S104  # compared, not bound

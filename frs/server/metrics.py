@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from frs.server.workers import Workers
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -65,6 +67,10 @@ class Metrics:
             field.name: Counter(f"frs_live_{field.name}_total", f"Live: {field.name}.", registry=self.registry)
             for field in fields(StreamFigures)
         }
+
+    def watch_pool(self, pool: Workers) -> None:
+        """Show how many calls run or wait in a pool."""
+        self.pending.labels(pool.name).set_function(lambda: pool.pending)
 
     def count_live(self, before: StreamFigures, after: StreamFigures) -> None:
         """Add what a stream counted since the last call."""

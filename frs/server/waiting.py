@@ -18,6 +18,10 @@ class Stopping:
         """Wake them all."""
         self._stopping.set()
 
+    async def wait(self) -> None:
+        """Return when the server begins to stop."""
+        await self._stopping.wait()
+
     async def wait_for(self, listener: Listener) -> None:
         """Return when the bell has rung, or raise SHUTTING_DOWN."""
         ring = asyncio.ensure_future(listener.wait())

@@ -1,0 +1,130 @@
+"""The composition root: every room built from the settings, in the one order that works, and closed in reverse.
+
+``Application.open`` gives a whole application, index included, for tests and in-process use. ``frs serve`` constructs
+it, listens, and calls :meth:`Application.rebuild` then, so that health can tell that it is rebuilding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Self
+
+from frs import __version__
+from frs.audit.actions import Action
+from frs.audit.checkpoints import CheckpointSigner
+from frs.audit.log import AuditLog
+from frs.audit.timer import CheckpointTimer
+from frs.clock import Clock, SystemClock
+from frs.embed.loading import load_engine
+from frs.errors import FrsError
+from frs.index.galleries import Galleries
+from frs.match.bell import Bell
+from frs.match.deployments import Deployments
+from frs.match.jobs import Jobs
+from frs.match.live import LiveMatching
+from frs.match.operator import OperatorSearches
+from frs.match.stills import StillSearches
+from frs.match.uploads import Uploads
+from frs.review.alerts import Alerts
+from frs.server.journal import Journal
+from frs.server.upkeep import Upkeep
+from frs.settings import Settings
+from frs.store.opening import open_store
+from frs.types import Actor, Json
+from frs.watchlist.rebuilding import RebuildReport
+from frs.watchlist.registry import Watchlists
+
+
+class Application:
+    """All rooms. Construct or :meth:`open`, :meth:`start` the background work, and :meth:`close`."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Build the rooms; the index is empty until :meth:`rebuild`.
+
+        Raises FrsError: NOT_INITIALISED, KEY_WRONG, DATA_DIRECTORY_IN_USE, DATABASE_NEWER, LOG_INCONSISTENT, MODEL_*,
+        GPU_REQUIRED, STORAGE_*. Nothing stays open then.
+        """
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.rebuilt: RebuildReport | None = None
+        with contextlib.ExitStack() as stack:
+            store = open_store(settings, self.clock)
+            stack.callback(store.close)
+            self.database, self.vault = store.database, store.vault
+            signer = CheckpointSigner.open(store.keyring, settings, self.database.installation_id)
+            self.audit = AuditLog(self.database, self.vault, signer, self.clock)
+            self.journal = Journal(self.database, self.audit)
+            self.engine = load_engine(settings)
+            stack.callback(self.engine.close)
+            self._build_rooms()
+            self._stack = stack.pop_all()
+        self._timer: CheckpointTimer | None = None
+        self._started = False
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+        """Build everything with the index; background work is not started."""
+        application = cls(settings, clock)
+        try:
+            application.rebuild()
+        except BaseException:
+            application.close()
+            raise
+        return application
+
+    def _build_rooms(self) -> None:
+        settings, clock = self.settings, self.clock
+        database, vault, audit, engine = self.database, self.vault, self.audit, self.engine
+        self.galleries = Galleries(engine.model.dimension)
+        galleries = self.galleries
+        self.watchlists = Watchlists(database, vault, audit, galleries, engine, settings, clock)
+        watchlists = self.watchlists
+        self.alert_bell = Bell()
+        self.deployments = Deployments(database, audit, watchlists, settings, clock)
+        self.live = LiveMatching(
+            database, vault, audit, galleries, watchlists, self.deployments, engine, self.alert_bell, settings, clock
+        )
+        self.alerts = Alerts(database, vault, audit, self.alert_bell, clock)
+        self.uploads = Uploads(database, vault, audit, settings, clock)
+        self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
+        self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)
+        self.operator = OperatorSearches(database, vault, audit, galleries, watchlists, engine, settings, clock)
+
+    @property
+    def checkpoint_failure(self) -> FrsError | None:
+        """Why the log could not be signed last, or None."""
+        return self._timer.failure if self._timer is not None else None
+
+    def rebuild(self) -> RebuildReport:
+        """Fill the index from the database and say how long it took."""
+        self.rebuilt = self.watchlists.rebuild()
+        return self.rebuilt
+
+    def start(self) -> None:
+        """Log the start and begin background work: jobs, checkpoints, expiry."""
+        model = self.engine.model
+        said: dict[str, Json] = {
+            "version": __version__,
+            "model": model.id,
+            "profile": model.profile,
+            "provider": model.provider,
+        }
+        self.journal.record(Actor.system(), Action.SERVICE_STARTED, said)
+        self._timer = CheckpointTimer(self.audit, self.settings.audit.checkpoint_seconds)
+        self._timer.start()
+        self._upkeep = Upkeep(self.deployments, self.uploads)
+        self._upkeep.start()
+        self.jobs.start()
+        self._started = True
+
+    def close(self) -> None:
+        """Stop background work, log the stop, sign the log and let everything go. Again is harmless."""
+        with self._stack:  # closes engine, database and keyring whatever fails before
+            if self._started:
+                self._started = False
+                self.jobs.close()
+                self._upkeep.close()
+                self.journal.record(Actor.system(), Action.SERVICE_STOPPED, {"version": __version__})
+            if self._timer is not None:
+                timer, self._timer = self._timer, None
+                timer.close()

@@ -1,0 +1,232 @@
+"""What ``frs doctor`` finds: the machine, the model and the installation, each as a finding with what is wrong.
+
+Nothing is changed. A running server is respected: what only it may open is asked of its files read-only or reported
+as being in its hands.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from importlib import metadata
+
+from frs import __version__
+from frs.access.issued import identities, own_certificates
+from frs.audit.inspection import verify_database
+from frs.clock import Clock
+from frs.embed.loading import build_engine
+from frs.embed.pack import find_pack, load_pack
+from frs.errors import FrsError, Reason
+from frs.server.installation import VKEY_FILE, certs_folder
+from frs.server.lifecycle import SERVER_FILE, read_server_file
+from frs.settings import Settings
+from frs.store.database import inspect_database
+from frs.store.keyring import Keyring
+from frs.types import Json
+
+LIBRARIES = ("grpcio", "numpy", "faiss-cpu", "opencv-python", "insightface", "av", "sqlalchemy", "cryptography")
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+LEAST_FREE_BYTES = 1024**3
+EXPIRES_SOON = timedelta(days=30)
+
+
+class Verdict(StrEnum):
+    """How a finding is judged."""
+
+    WELL = "well"
+    NOTE = "note"
+    """Works, and somebody should know."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    about: str
+    verdict: Verdict
+    text: str
+    advice: str = ""
+    details: dict[str, Json] = field(default_factory=dict)
+
+
+def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
+    """Look at everything; a look that fails is a finding too."""
+    looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("machine", _machine),
+        ("model", lambda: _model(settings)),
+        ("data", lambda: _data(settings)),
+        ("keyring", lambda: _keyring(settings, clock)),
+        ("log", lambda: _log(settings)),
+        ("disk", lambda: _disk(settings)),
+        ("certificates", lambda: _certificates(settings, clock.now())),
+    )
+    found: list[Finding] = []
+    for about, look in looks:
+        try:
+            found.extend(look())
+        except FrsError as error:
+            found.append(Finding(about, Verdict.WRONG, error.message, error.advice, {"reason": str(error.reason)}))
+    return found
+
+
+def _machine() -> Iterator[Finding]:
+    versions: dict[str, Json] = {name: version for name in (*LIBRARIES, *RUNTIMES) if (version := _version(name))}
+    cores = len(os.sched_getaffinity(0))
+    text = f"FRS {__version__}, Python {platform.python_version()}, {cores} cores, {platform.system()}"
+    yield Finding("machine", Verdict.WELL, text, details={"cores": cores, "versions": versions})
+    both = [name for name in RUNTIMES if name in versions]
+    if len(both) != 1:
+        what = "both are installed" if both else "neither is installed"
+        yield Finding(
+            "machine",
+            Verdict.WRONG,
+            f"one of {' and '.join(RUNTIMES)} is needed, and {what}",
+            "Make the environment again with `make setup`.",
+        )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    pack = load_pack(find_pack(settings))
+    engine = build_engine(pack, settings)
+    model = engine.model
+    engine.close()
+    import onnxruntime
+
+    offered = list(onnxruntime.get_available_providers())
+    details: dict[str, Json] = {
+        "pack": model.pack,
+        "model": model.id,
+        "profile": model.profile,
+        "provider": model.provider,
+        "offered": [*offered],
+        "licence": pack.licence,
+        "thresholds": {str(item.mode): item.score for item in model.thresholds},
+    }
+    yield Finding("model", Verdict.WELL, f"{model.id} verified, runs on {model.provider}", details=details)
+    if "CUDAExecutionProvider" in offered and model.provider != "CUDAExecutionProvider":
+        yield Finding(
+            "model",
+            Verdict.NOTE,
+            "CUDA is offered by the runtime and does not run the model",
+            "Check the driver, CUDA and cuDNN; set embed.require_gpu to refuse to start without it.",
+        )
+    if model.notice:
+        yield Finding("model", Verdict.NOTE, model.notice)
+    if not model.thresholds:
+        yield Finding(
+            "model",
+            Verdict.NOTE,
+            "the pack has no calibration for this profile: watchlists need explicit scores",
+            "See docs/thresholds.md.",
+        )
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    if not (settings.data_dir / VKEY_FILE).exists():
+        raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")
+    with inspect_database(settings):
+        pass
+    running = read_server_file(settings.data_dir / SERVER_FILE)
+    alive = running is not None and _alive(running.pid)
+    text = f"{settings.data_dir} is initialised, its database can be read"
+    details: dict[str, Json] = {"data_dir": str(settings.data_dir), "server": None}
+    if running is not None and alive:
+        text += f"; a server (process {running.pid}) serves on {running.address}"
+        details["server"] = {"pid": running.pid, "address": running.address, "metrics": running.metrics_address}
+    yield Finding("data", Verdict.WELL, text, details=details)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _keyring(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    try:
+        Keyring.open(settings.keyring_path, clock).close()
+    except FrsError as error:
+        if error.reason is not Reason.DATA_DIRECTORY_IN_USE:
+            raise
+        yield Finding("keyring", Verdict.WELL, f"{settings.keyring_path} is open in a running process")
+        return
+    yield Finding("keyring", Verdict.WELL, f"{settings.keyring_path} opens with its key-encryption key")
+    if settings.keyring_path.is_relative_to(settings.data_dir):
+        yield Finding(
+            "keyring",
+            Verdict.NOTE,
+            "the keyring lies inside the data directory",
+            "Keep it on another volume (store.keyring_dir), and out of the database's backups.",
+        )
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    vkey = (settings.data_dir / VKEY_FILE).read_text().strip() if (settings.data_dir / VKEY_FILE).exists() else ""
+    if not vkey:
+        raise FrsError(Reason.NOT_INITIALISED, f"the log's verifier key {settings.data_dir / VKEY_FILE} is missing")
+    with inspect_database(settings) as connection:
+        report = verify_database(connection, vkey)
+    details: dict[str, Json] = {"events": report.events, "checkpoints": report.checkpoints}
+    if report.problems:
+        raise FrsError(Reason.LOG_INCONSISTENT, report.problems[0].message)
+    text = f"{report.events} events verify against {report.checkpoints} signed checkpoints"
+    yield Finding("log", Verdict.WELL, text, details=details)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(path for path in (settings.data_dir, *settings.data_dir.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    details: dict[str, Json] = {"free_bytes": free}
+    text = f"{free / 1024**3:.1f} GiB free for {settings.data_dir}"
+    if free < LEAST_FREE_BYTES:
+        yield Finding(
+            "disk", Verdict.WRONG, text, "Free space before it is needed: commits fail when none is.", details
+        )
+    else:
+        yield Finding("disk", Verdict.WELL, text, details=details)
+
+
+def _certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
+    folder = certs_folder(settings)
+    own, issued = own_certificates(folder), identities(folder)
+    missing = {"ca", "server"} - {item.name for item in own}
+    if missing and settings.server.tls:
+        raise FrsError(Reason.NOT_INITIALISED, f"{folder} lacks the certificate of: {', '.join(sorted(missing))}")
+    yield Finding(
+        "certificates",
+        Verdict.WELL,
+        f"{len(issued)} identities issued here; the server's certificate is valid until "
+        + ", ".join(f"{item.not_after:%Y-%m-%d}" for item in own if item.name == "server"),
+        details={"not_after": {item.name: item.not_after.isoformat() for item in (*own, *issued)}},
+    )
+    for item in (*own, *issued):
+        if item.not_after <= now:
+            # An identity that nobody renewed is no fault of the installation; its own certificates are.
+            verdict = Verdict.WRONG if item in own else Verdict.NOTE
+            yield Finding("certificates", verdict, f"the certificate of {item.name} has expired", _renewal(item.name))
+        elif item.not_after - now < EXPIRES_SOON:
+            text = f"the certificate of {item.name} expires on {item.not_after:%Y-%m-%d}"
+            yield Finding("certificates", Verdict.NOTE, text, _renewal(item.name))
+
+
+def _renewal(name: str) -> str:
+    if name == "ca":
+        return "The authority cannot be renewed in place: plan a new installation of certificates."
+    return "Run `frs identity server`." if name == "server" else f"Run `frs identity add {name} --renew --role ...`."

@@ -1,0 +1,86 @@
+"""Preparing a data directory: what ``frs init`` does, so that ``frs serve`` can start in it.
+
+Keyring with the log's signing key, database, authority with the server's and the first administrator's certificates,
+and the log's verifier key in ``log.vkey``, which is written last: a directory that has it is whole. An interrupted
+call is finished by calling again; a whole directory is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frs.access.authority import Authority, Issued
+from frs.audit.checkpoints import CheckpointSigner
+from frs.clock import Clock
+from frs.errors import FrsError, Reason
+from frs.settings import Settings
+from frs.store.database import Database
+from frs.store.durable import make_folder, write_file
+from frs.store.keyring import Keyring, create_keyring
+from frs.types import Role
+
+CERTS = "certs"
+VKEY_FILE = "log.vkey"
+ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What was made."""
+
+    installation_id: str
+    certs: Path
+    keyring: Path
+    administrator: Issued
+    server: Issued
+    vkey: str
+    """The log's verifier key: whoever oversees must keep a copy of their own."""
+    vkey_file: Path
+
+
+def certs_folder(settings: Settings) -> Path:
+    """Where certificates lie."""
+    return settings.data_dir / CERTS
+
+
+def initialise(
+    settings: Settings, clock: Clock, hosts: Sequence[str] = (), administrator: str = ADMINISTRATOR
+) -> Installation:
+    """Prepare the data directory of the settings.
+
+    The first administrator carries every role, to set the installation up; real identities get the roles of their
+    duty. Raises FrsError: ALREADY_INITIALISED, DATA_DIRECTORY_IN_USE, INVALID_FIELD, STORAGE_FULL, STORAGE_FAILED.
+    """
+    vkey_file = settings.data_dir / VKEY_FILE
+    if vkey_file.exists():
+        raise FrsError(Reason.ALREADY_INITIALISED, f"{settings.data_dir} has been initialised already")
+    try:
+        make_folder(settings.data_dir)
+        create_keyring(settings.keyring_path)
+        certs = certs_folder(settings)
+        begun = (certs / "ca.crt").exists() and (certs / "ca.key").exists()
+        authority = Authority.load(certs, clock) if begun else Authority.create(certs, clock)
+        server = authority.issue_server(hosts)
+        first = authority.issue(administrator, list(Role), renew=begun)
+        keyring = Keyring.open(settings.keyring_path, clock)
+        try:
+            database = Database.open(settings, clock, (keyring,))
+            try:
+                name = database.installation_id
+                vkey = CheckpointSigner.open(keyring, settings, name).vkey
+            finally:
+                database.close()
+        finally:
+            keyring.close()
+        write_file(vkey_file, f"{vkey}\n".encode())
+    except OSError as error:
+        raise FrsError(Reason.STORAGE_FAILED, f"cannot prepare {settings.data_dir}: {error.strerror}") from error
+    return Installation(name, certs, settings.keyring_path, first, server, vkey, vkey_file)
+
+
+def require_initialised(settings: Settings) -> None:
+    """Raise NOT_INITIALISED unless ``frs init`` has finished here."""
+    if not (settings.data_dir / VKEY_FILE).exists():
+        raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")

@@ -1,0 +1,197 @@
+"""The service's life: open, listen, rebuild, serve, drain, close.
+
+What holds: the port is bound and health answers NOT_SERVING before the index is rebuilt; SIGTERM or SIGINT stops new
+requests at once, lets those begun finish within ``server.drain_seconds``, has every live stream process the frames it
+holds and write its last counts, signs the log and closes the database; a second signal waits for no client any more.
+``DATA/server.json`` says where the service listens, from its start to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import grpc
+import structlog
+
+from frs import __version__
+from frs.clock import Clock, SystemClock
+from frs.errors import FrsError
+from frs.server.application import Application
+from frs.server.health import Health, report
+from frs.server.installation import certs_folder, require_initialised
+from frs.server.interceptors import Edge
+from frs.server.listening import MIB, listen, make_server, reachable, server_credentials
+from frs.server.metrics import Metrics
+from frs.server.metrics_http import MetricsServer
+from frs.server.probe import Probe, figures
+from frs.server.readiness import Phase, Readiness
+from frs.server.services import Services
+from frs.server.validation import Limits
+from frs.server.waiting import Stopping
+from frs.settings import Settings
+from frs.store.durable import write_file
+
+SERVER_FILE = "server.json"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a running service is, as ``server.json`` says it."""
+
+    address: str
+    """Host and port by which this machine reaches it."""
+    metrics_address: str
+    """Host and port of /metrics and /health; empty when they are off."""
+    tls: bool
+    pid: int
+    version: str
+    provider: str
+    model: str
+
+
+class Service:
+    """One run of the service."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Open the application. Raises FrsError when the service cannot start; nothing stays open then."""
+        require_initialised(settings)
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._credentials = server_credentials(certs_folder(settings)) if settings.server.tls else None
+        self._application = Application(settings, self._clock)
+        self._readiness = Readiness()
+        self._metrics = Metrics()
+        self._server_file = settings.data_dir / SERVER_FILE
+
+    def run(self, announce: Callable[[Listening], None]) -> None:
+        """Serve until a signal ends it. ``announce`` is called when requests are answered."""
+        try:
+            asyncio.run(self._run(announce))
+        finally:
+            self._application.close()
+
+    async def _run(self, announce: Callable[[Listening], None]) -> None:
+        self._asked = asyncio.Event()
+        self._hurry = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_asked)
+        model = self._application.engine.model
+        stopping = Stopping()
+        health = Health(self._readiness, model.provider, stopping)
+        services = Services(self._application, self._metrics, stopping)
+        server = self._make_server(health, services)
+        address = listen(server, self._settings.server.address, self._credentials)
+        metrics = self._open_metrics()
+        try:
+            await server.start()
+            here = Listening(
+                reachable(address),
+                metrics.address if metrics else "",
+                self._credentials is not None,
+                os.getpid(),
+                __version__,
+                model.provider,
+                model.id,
+            )
+            log.info("listening", address=address, metrics=here.metrics_address, tls=here.tls)
+            await asyncio.to_thread(self._begin)
+            write_server_file(self._server_file, here)
+            await self._serve(health, services, here, announce)
+            await self._drain(server, health, services, stopping)
+        finally:
+            self._server_file.unlink(missing_ok=True)
+            await server.stop(0)
+            await services.close()
+            if metrics is not None:
+                await asyncio.to_thread(metrics.close)
+
+    def _stop_asked(self) -> None:
+        if self._asked.is_set():
+            self._hurry.set()
+        self._asked.set()
+
+    def _make_server(self, health: Health, services: Services) -> grpc.aio.Server:
+        settings = self._settings
+        limits = Limits(settings.embed.max_picture_mib * MIB, settings.server.max_message_mib * MIB)
+        edge = Edge(self._readiness, limits, self._metrics, self._clock, tls=settings.server.tls)
+        server = make_server(edge, settings.server.max_message_mib)
+        services.add_to(server, health, reflection=settings.server.reflection)
+        return server
+
+    def _open_metrics(self) -> MetricsServer | None:
+        address = self._settings.server.metrics_address
+        if not address:
+            return None
+        self._metrics.read_from(lambda: figures(self._application))
+        model = self._application.engine.model
+        return MetricsServer(address, self._metrics.text, lambda: report(self._readiness, model.provider, model.id))
+
+    def _begin(self) -> None:
+        rebuilt = self._application.rebuild()
+        log.info(
+            "index rebuilt",
+            seconds=round(rebuilt.seconds, 3),
+            templates=rebuilt.templates,
+            watchlists=rebuilt.watchlists,
+        )
+        self._application.start()
+
+    async def _serve(
+        self, health: Health, services: Services, here: Listening, announce: Callable[[Listening], None]
+    ) -> None:
+        self._readiness.phase = Phase.SERVING
+        probe = Probe(self._application, self._readiness, health, services.waiting)
+        await probe.look()
+        watching = asyncio.create_task(probe.run())
+        announce(here)
+        try:
+            await self._asked.wait()
+        finally:
+            watching.cancel()
+
+    async def _drain(self, server: grpc.aio.Server, health: Health, services: Services, stopping: Stopping) -> None:
+        log.info("stopping", seconds=self._settings.server.drain_seconds)
+        self._readiness.phase = Phase.DRAINING
+        await health.publish()
+        stopping.begin()
+        services.live.drain()
+        finished = asyncio.ensure_future(server.stop(self._settings.server.drain_seconds))
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait({finished, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not finished.done():
+            await server.stop(0)
+        await finished
+        await services.live.settled()
+        log.info("stopped")
+
+
+def write_server_file(path: Path, here: Listening) -> None:
+    """Write ``server.json``."""
+    write_file(path, json.dumps(asdict(here), indent=2).encode() + b"\n")
+
+
+def read_server_file(path: Path) -> Listening | None:
+    """Return where a service last said that it listens; None when it says nothing that can be read."""
+    try:
+        return Listening(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def serve(settings: Settings, announce: Callable[[Listening], None], clock: Clock | None = None) -> None:
+    """Run the service in this process until it is asked to stop. Raises FrsError when it cannot start."""
+    try:
+        Service(settings, clock).run(announce)
+    except FrsError as error:
+        log.error("cannot serve", reason=str(error.reason))
+        raise

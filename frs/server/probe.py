@@ -1,0 +1,91 @@
+"""Looks every second whether model, index, store and log can do their work, for health and for /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import sqlalchemy as sa
+
+from frs.errors import FrsError
+from frs.server.application import Application
+from frs.server.health import Health
+from frs.server.metrics import Figures
+from frs.server.readiness import Part, Readiness
+from frs.server.workers import Workers
+
+EVERY_SECONDS = 1.0
+PATIENCE_SECONDS = 10.0
+LEAST_FREE_BYTES = 32 * 1024 * 1024
+"""Below it a commit may fail at any moment."""
+
+
+def faults(application: Application) -> dict[Part, str]:
+    """Return what is wrong with each part; no names of people or lists in it.
+
+    The model has been loaded and tried before the service listens, and its thread outlives every failing call.
+    """
+    found: dict[Part, str] = {}
+    stale = len(application.galleries.stale())
+    if application.rebuilt is None:
+        found[Part.INDEX] = "the index is being rebuilt"
+    elif stale:
+        found[Part.INDEX] = f"{stale} watchlists do not agree with the database"
+    try:
+        with application.database.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+        free = shutil.disk_usage(application.settings.data_dir).free
+        if free < LEAST_FREE_BYTES:
+            found[Part.STORE] = f"only {free} bytes are free on the data volume"
+    except (FrsError, OSError) as error:
+        found[Part.STORE] = type(error).__name__ if isinstance(error, OSError) else str(error.reason)
+    failure = application.audit.failure or application.checkpoint_failure
+    if failure is not None:
+        found[Part.LOG] = str(failure.reason)
+    return found
+
+
+def figures(application: Application) -> Figures:
+    """Return the rooms' figures for a scrape."""
+    model, counts = application.engine.model, application.engine.counts()
+    return Figures(
+        provider=model.provider,
+        model=model.id,
+        batches=counts.batches,
+        batched_faces=counts.faces,
+        queued_faces=counts.waiting,
+        refused_batches=counts.refused,
+        index_templates=application.galleries.templates,
+        index_bytes=application.galleries.nbytes,
+        watchlists_indexed=len(application.galleries.watchlists()),
+        log_events=application.audit.size(),
+        rebuild_seconds=application.rebuilt.seconds if application.rebuilt else 0.0,
+    )
+
+
+class Probe:
+    """Keeps readiness and health up to date."""
+
+    def __init__(self, application: Application, readiness: Readiness, health: Health, workers: Workers) -> None:
+        self._application = application
+        self._readiness = readiness
+        self._health = health
+        self._workers = workers
+
+    async def look(self) -> None:
+        """Look once. A store that does not answer in time counts as not ready."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                found = await self._workers.run(faults, self._application)
+        except TimeoutError:
+            found = {Part.STORE: f"it has not answered for {PATIENCE_SECONDS:g} seconds"}
+        except FrsError as error:
+            found = {Part.STORE: str(error.reason)}
+        self._readiness.observe(found)
+        await self._health.publish()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self.look()

@@ -1,0 +1,94 @@
+"""All servicers over one application, with the pools they run on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from frs.server.application import Application
+from frs.server.deployments import DeploymentServicer
+from frs.server.health import NEEDS, Health
+from frs.server.live import LiveServicer
+from frs.server.log_reading import LogReading
+from frs.server.metrics import Metrics
+from frs.server.operator import OperatorServicer
+from frs.server.oversight import OversightServicer
+from frs.server.retrospective import RetrospectiveServicer
+from frs.server.review import ReviewServicer
+from frs.server.waiting import Stopping
+from frs.server.watchlists import WatchlistServicer
+from frs.server.workers import Workers
+from frs.v1 import (
+    deployment_pb2_grpc,
+    live_pb2_grpc,
+    operator_pb2_grpc,
+    oversight_pb2_grpc,
+    retrospective_pb2_grpc,
+    review_pb2_grpc,
+    watchlist_pb2_grpc,
+)
+
+WAITING_PER_THREAD = 16
+STREAM_THREADS = 4
+STREAM_WAITING = 1000
+
+
+class Services:
+    """The servicers. Unary requests, live frames and waiting streams each have threads of their own."""
+
+    def __init__(self, application: Application, metrics: Metrics, stopping: Stopping) -> None:
+        settings = application.settings
+        threads = settings.server.request_workers
+        self.unary = Workers("requests", threads, threads * WAITING_PER_THREAD)
+        self.frames = Workers("live", settings.live.workers, settings.live.max_streams * 2)
+        self.waiting = Workers("streams", STREAM_THREADS, STREAM_WAITING)
+        for pool in self._pools:
+            metrics.watch_pool(pool)
+        self.live = LiveServicer(
+            application.live,
+            application.deployments,
+            application.engine.model,
+            self.frames,
+            metrics,
+            settings.live,
+        )
+        unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
+        self._watchlists = WatchlistServicer(application.watchlists, unary)
+        self._deployments = DeploymentServicer(application.deployments, unary)
+        self._retrospective = RetrospectiveServicer(
+            application.stills, application.uploads, application.jobs, unary, waiting, stopping
+        )
+        self._operator = OperatorServicer(application.operator, unary)
+        self._review = ReviewServicer(application.alerts, journal, unary, waiting, stopping)
+        reading = LogReading(application.database, audit, journal)
+        self._oversight = OversightServicer(reading, audit, application.watchlists, unary, waiting)
+
+    @property
+    def _pools(self) -> tuple[Workers, ...]:
+        return self.unary, self.frames, self.waiting
+
+    def add_to(self, server: grpc.aio.Server, health: Health, *, reflection: bool) -> None:
+        """Register everything with a server."""
+        watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(self._watchlists, server)
+        deployment_pb2_grpc.add_DeploymentServiceServicer_to_server(self._deployments, server)
+        live_pb2_grpc.add_LiveServiceServicer_to_server(self.live, server)
+        retrospective_pb2_grpc.add_RetrospectiveServiceServicer_to_server(self._retrospective, server)
+        operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._operator, server)
+        review_pb2_grpc.add_ReviewServiceServicer_to_server(self._review, server)
+        oversight_pb2_grpc.add_OversightServiceServicer_to_server(self._oversight, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        if reflection:
+            _add_reflection(server)
+
+    async def close(self) -> None:
+        """Let the pools finish what runs."""
+        await asyncio.gather(*(asyncio.to_thread(pool.close) for pool in self._pools))
+
+
+def _add_reflection(server: grpc.aio.Server) -> None:
+    names = [name for name in NEEDS if name]
+    names += [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
