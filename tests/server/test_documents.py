@@ -43,7 +43,8 @@ def setting_rows() -> list[str]:
             assert default is not PydanticUndefined, name
             shown = ", ".join(default) if isinstance(default, tuple) else str(default)
             shown = shown.lower() if isinstance(default, bool) else shown
-            rows.append(f"| `{prefix}{name}` | {f'`{shown}`' if shown else 'empty'} | {(field.description or "").replace("<", "&lt;")} |")
+            about = (field.description or "").replace("<", "&lt;")
+            rows.append(f"| `{prefix}{name}` | {f'`{shown}`' if shown else 'empty'} | {about} |")
     return rows
 
 
