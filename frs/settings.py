@@ -62,7 +62,7 @@ class QualitySettings(_Group):
     max_brightness: float = Field(240.0, description="Greatest mean grey level, 0 to 255.")
     max_pose: float = Field(0.75, description="Greatest pose deviation, 0 frontal to 1 profile.")
     min_detector_score: float = Field(0.6, description="Least detector confidence for a face to be matched.")
-    max_cut_off: float = Field(0.15, ge=0, le=1, description="Greatest share of the face box outside the picture.")
+    max_cut_off: float = Field(0.15, ge=0, le=1, description="Greatest share of the face outside the picture.")
 
 
 class WatchlistSettings(_Group):
@@ -130,15 +130,15 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("frs-data"), description="Folder of the database, keyring, certificates and uploads.")
     models_dir: str = Field("", description="Folder of model packs; empty is <data_dir>/models.")
-    server: ServerSettings = ServerSettings()  # type: ignore[call-arg]  # pydantic fills Field defaults
-    embed: EmbedSettings = EmbedSettings()  # type: ignore[call-arg]
-    quality: QualitySettings = QualitySettings()  # type: ignore[call-arg]
-    watchlist: WatchlistSettings = WatchlistSettings()  # type: ignore[call-arg]
-    live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
-    retrospective: RetrospectiveSettings = RetrospectiveSettings()  # type: ignore[call-arg]
-    operator: OperatorSettings = OperatorSettings()  # type: ignore[call-arg]
-    audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
-    store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
+    server: ServerSettings = ServerSettings()
+    embed: EmbedSettings = EmbedSettings()
+    quality: QualitySettings = QualitySettings()
+    watchlist: WatchlistSettings = WatchlistSettings()
+    live: LiveSettings = LiveSettings()
+    retrospective: RetrospectiveSettings = RetrospectiveSettings()
+    operator: OperatorSettings = OperatorSettings()
+    audit: AuditSettings = AuditSettings()
+    store: StoreSettings = StoreSettings()
 
     @property
     def models_path(self) -> Path:

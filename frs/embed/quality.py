@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from frs.embed.alignment import ARCFACE_POINTS, similarity
 from frs.embed.detectors.detections import Detections
 from frs.settings import QualitySettings
 from frs.types import Quality, QualityReason
@@ -27,7 +28,7 @@ def assess(
     boxes = detections.boxes
     sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) if len(boxes) else np.empty(0)
     poses = pose(detections.landmarks)
-    outside = cut_off(boxes, shape)
+    outside = cut_off(detections.landmarks, shape)
     records = []
     for index, face in enumerate(aligned):
         sharpness, brightness = light(face)
@@ -88,12 +89,22 @@ _NOSE_TO_HEIGHT = 0.45
 """The same over the distance from the eyes' line to the mouth's."""
 
 
-def cut_off(boxes: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return the share of each box (n, 4) that lies outside a picture of this height and width, 0 to 1."""
+def cut_off(landmarks: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return the share of each face that lies outside a picture of this height and width, 0 to 1.
+
+    The face is the rectangle around a typical one, from forehead to chin and ear to ear, laid over the landmarks
+    (n, 5, 2): detectors tend to end their boxes where the picture does.
+    """
+    transforms = similarity(landmarks, ARCFACE_POINTS)
+    linear, shift = transforms[:, :, :2], transforms[:, :, 2]
+    # The inverse of a similarity is its transpose over its squared scale.
+    squared = np.maximum((linear[:, 0] ** 2).sum(axis=1), 1e-12)[:, None, None]
+    places = (_FACE_GRID[None] - shift[:, None, :]) @ linear / squared
     height, width = shape
-    limit = np.array([width, height, width, height], dtype=np.float32)
-    inside = np.clip(boxes, 0, limit)
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6), axis=1)
-    seen = np.prod(np.maximum(inside[:, 2:] - inside[:, :2], 0), axis=1)
-    share: npt.NDArray[np.float32] = (1.0 - seen / area).astype(np.float32)
+    outside = (places < -0.5).any(axis=2) | (places > [width - 0.5, height - 0.5]).any(axis=2)
+    share: npt.NDArray[np.float32] = outside.mean(axis=1).astype(np.float32)
     return share
+
+
+# A typical face in the ArcFace template, 112 by 112: eyes at height 51.6, 35.2 apart, mouth at 92.3.
+_FACE_GRID = np.stack(np.meshgrid(np.linspace(18, 94, 20), np.linspace(27, 114, 20)), axis=-1).reshape(-1, 2)

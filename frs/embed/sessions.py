@@ -6,13 +6,16 @@ the session reports after a first run, and ``require_gpu`` refuses anything else
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from frs.embed.graphs import fixed_rows, free_rows, read_graph, serialise
 from frs.errors import FrsError, Reason
@@ -89,17 +92,8 @@ def open_network(path: Path, settings: EmbedSettings, available: Sequence[str] |
     graph that does not run and ``GPU_REQUIRED`` when ``require_gpu`` is set and CUDA does not run it.
     """
     model = read_graph(path)
-    data = serialise(model, path)
-    names = list(onnxruntime.get_available_providers() if available is None else available)
-    for providers in candidates(settings, names):
-        network = _start(data, providers, settings, path)
-        if network is not None:
-            network.rows = fixed_rows(model)
-            break
-    else:
-        raise FrsError(
-            Reason.GPU_REQUIRED, f"CUDA is required, but did not run {path.name} (the runtime offers {names})"
-        )
+    network, _ = _open(model, path, settings, available)
+    network.rows = fixed_rows(model)
     return network
 
 
@@ -109,15 +103,12 @@ def open_rows_network(path: Path, settings: EmbedSettings, rows: int | None = No
     A graph that declares a fixed batch is freed and tried: when its rows come out as they do one by one it runs
     in batches, else with the batch it declares. ``rows`` pads every run to that many.
     """
-    network = open_network(path, settings)
-    declared = network.rows
-    if declared is not None:
-        freed = _start(
-            serialise(free_rows(read_graph(path)), path), [network.provider, CPU], settings, path, trial=False
-        )
-        if freed is not None and _same_by_rows(network, freed):
-            network, declared = freed, None
-    network.rows = declared or rows
+    model = read_graph(path)
+    network, providers = _open(model, path, settings, None)
+    network.rows = fixed_rows(model)
+    if network.rows is not None:
+        network = _freed(network, model, path, providers, settings) or network
+    network.rows = network.rows or rows
     return network
 
 
@@ -148,25 +139,44 @@ def intra_threads(settings: EmbedSettings) -> int:
     return settings.threads or len(os.sched_getaffinity(0))
 
 
-def _start(
-    data: bytes, providers: Sequence[Provider], settings: EmbedSettings, path: Path, *, trial: bool = True
-) -> Network | None:
-    """Return a network on the first of the providers, or None when that is CUDA and does not work."""
-    first = providers[0] if isinstance(providers[0], str) else providers[0][0]
-    try:
-        if first == CUDA:
+def _open(
+    model: onnx.ModelProto, path: Path, settings: EmbedSettings, available: Sequence[str] | None
+) -> tuple[Network, list[Provider]]:
+    """Return a network on the best provider that works, and the list it was asked for with."""
+    data = serialise(model, path)
+    names = list(onnxruntime.get_available_providers() if available is None else available)
+    for providers in candidates(settings, names):
+        try:
+            network = _start(data, providers, settings)
+        except Exception as error:  # the runtime's exceptions share no public base class
+            if providers == [CPU]:
+                raise FrsError(Reason.MODEL_INVALID, f"{path} does not run: {error}") from error
+        else:
+            if network.provider == (CPU if providers == [CPU] else CUDA):
+                return network, providers
+    raise FrsError(Reason.GPU_REQUIRED, f"CUDA is required, but did not run {path.name} (the runtime offers {names})")
+
+
+def _start(data: bytes, providers: list[Provider], settings: EmbedSettings) -> Network:
+    """Start a session and run it once, because a provider may start and still not run."""
+    if providers != [CPU]:
+        # It prints what it cannot find; standard output belongs to commands.
+        with contextlib.redirect_stdout(sys.stderr):
             onnxruntime.preload_dlls()
-        session = onnxruntime.InferenceSession(data, sess_options=_options(settings), providers=list(providers))
-        network = Network(session, None)
-        if network.provider != first:
-            return None
-        if trial:
-            network.run(_trial_input(network))
-    except Exception as error:  # the runtime's exceptions share no public base class
-        if first == CUDA:
-            return None
-        raise FrsError(Reason.MODEL_INVALID, f"{path} does not run: {error}") from error
+    network = Network(onnxruntime.InferenceSession(data, sess_options=_options(settings), providers=providers), None)
+    network.run(_trial_input(network))
     return network
+
+
+def _freed(
+    fixed: Network, model: onnx.ModelProto, path: Path, providers: list[Provider], settings: EmbedSettings
+) -> Network | None:
+    """Return the network with its batch size freed, or None when its rows do not come out the same."""
+    try:
+        freed = _start(serialise(free_rows(model), path), providers, settings)
+    except Exception:  # noqa: BLE001  # the runtime's exceptions share no public base class; this graph stays fixed
+        return None
+    return freed if _same_by_rows(fixed, freed) else None
 
 
 def _options(settings: EmbedSettings) -> Any:
