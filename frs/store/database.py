@@ -101,21 +101,23 @@ class Database:
             return value
 
         value = self._writer.write(watched)
-        if any(erases) or self._truncation_due:
+        if any(erases):
             self.truncate_wal()
+        elif self._truncation_due:
+            self.truncate_wal(patience_ms=0)
         return value
 
     def join(self, participant: CommitParticipant) -> None:
         """Let something that is built on the open database take part in its commits from now on."""
         self._writer.join(participant)
 
-    def truncate_wal(self) -> bool:
+    def truncate_wal(self, patience_ms: int = 250) -> bool:
         """Empty SQLite's write-ahead log, so that deleted bytes are in no file of the data directory.
 
-        False when a reader holds an old snapshot; it is then tried again after the next write and at closing.
-        Other databases have nothing to truncate: True.
+        False when a reader held an old snapshot for longer than ``patience_ms`` milliseconds; it is then tried again
+        after the next write and at closing. Other databases have nothing to truncate: True.
         """
-        self._truncation_due = not _truncate(self._engines.file)
+        self._truncation_due = not _truncate(self._engines.file, patience_ms)
         return not self._truncation_due
 
     def close(self) -> None:
@@ -171,11 +173,11 @@ def _installation(connection: sa.Connection, clock: Clock) -> str:
     return name
 
 
-def _truncate(file: Path | None) -> bool:
+def _truncate(file: Path | None, patience_ms: int = 2000) -> bool:
     if file is None:
         return True
     try:
-        with closing(sqlite.connect(file, "PRAGMA busy_timeout=2000")) as connection:
+        with closing(sqlite.connect(file, f"PRAGMA busy_timeout={patience_ms}")) as connection:
             return sqlite.truncate_wal(connection)
     except sqlite3.Error as error:
         if sqlite.is_busy(error):

@@ -14,8 +14,10 @@ FOLDER_MODE = 0o700
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents for the owner alone; one that exists is left as it is."""
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    """Create a folder and its missing parents for the owner alone; those that exist are left as they are."""
+    if not path.parent.exists():
+        make_folder(path.parent)
+    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:
