@@ -11,7 +11,7 @@ import typer
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, connect, translate
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import progress, say, warn
-from frs.cli.resource import resource
+from frs.cli.resource import instant, resource
 from frs.feed.pacing import Limited, Paced
 from frs.feed.sender import FeedReport, Sender
 from frs.feed.shots import Source
@@ -31,6 +31,7 @@ def feed(
     ] = False,
     fps: Annotated[float, typer.Option(help="Frames per second to send; 0 for every one (10 for a folder).")] = 0.0,
     quality: Annotated[int, typer.Option(help="JPEG quality of frames encoded here.", min=1, max=100)] = 92,
+    start: Annotated[str, typer.Option(help="When a recording's first frame was taken; now by default.")] = "",
     max_frames: Annotated[int, typer.Option(help="Stop after this many frames; 0 for all.")] = 0,
     data: Data = None,
     address: Address = None,
@@ -38,7 +39,7 @@ def feed(
     as_json: AsJson = False,
 ) -> None:
     """Stream a source as one camera; prints the name of each alert as it is raised, and a summary."""
-    playing: Source = open_source(source, fps, quality)
+    playing: Source = open_source(source, fps, quality, instant(start) if start else None)
     if realtime and not playing.live:
         playing = Paced(playing)
     if max_frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from frs.errors import FrsError, Reason
@@ -10,15 +11,18 @@ from frs.feed.files import FrameFolder, VideoFile
 from frs.feed.shots import Source
 
 
-def open_source(given: str, fps: float = 0.0, quality: int = 92) -> Source:
-    """Return the source: ``scheme://…`` and ``/dev/video*`` are cameras, ``webcam:N`` is ``/dev/videoN``."""
+def open_source(given: str, fps: float = 0.0, quality: int = 92, start: datetime | None = None) -> Source:
+    """Return the source: ``scheme://…`` and ``/dev/video*`` are cameras, ``webcam:N`` is ``/dev/videoN``.
+
+    ``start`` is the capture time of a recording's first frame; now when it is not known.
+    """
     if given.startswith("webcam:"):
         given = f"/dev/video{given.removeprefix('webcam:')}"
     if "://" in given or given.startswith("/dev/"):
         return Camera(given, fps, quality)
     path = Path(given)
     if path.is_dir():
-        return FrameFolder(path, fps)
+        return FrameFolder(path, fps, start)
     if path.is_file():
-        return VideoFile(path, fps, quality)
+        return VideoFile(path, fps, quality, start)
     raise FrsError(Reason.VIDEO_UNREADABLE, f"{given} is no file, folder, webcam (webcam:0) or address (rtsp://…)")
