@@ -1,0 +1,84 @@
+"""How each watchlist stands, in memory: what every search asks and must cost no read of the database.
+
+Written from hooks that run after a commit, on the writer thread and in the order of commits; read from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frs.store.schema import watchlist
+from frs.types import Mode, Threshold
+from frs.watchlist.model import WatchlistState
+from frs.watchlist.records import read_thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A watchlist at one commit."""
+
+    id: str
+    state: WatchlistState
+    version: int
+    revision: int
+    expires_at: datetime
+    thresholds: Mapping[Mode, Threshold]
+
+
+class Standings:
+    """The present standing of every watchlist, and which references have templates of another model."""
+
+    def __init__(self) -> None:
+        self._standings: dict[str, Standing] = {}
+        self._foreign: dict[str, dict[str, str]] = {}  # watchlist -> reference -> subject
+
+    def get(self, watchlist_id: str) -> Standing | None:
+        """Return a watchlist's standing, or None when there is no such list."""
+        return self._standings.get(watchlist_id)
+
+    def put(self, standing: Standing) -> None:
+        """Take note of a commit."""
+        self._standings[standing.id] = standing
+
+    def set_foreign(self, watchlist_id: str, references: Mapping[str, str]) -> None:
+        """Take note of the references (and whose they are) that the model in use cannot search."""
+        self._foreign[watchlist_id] = dict(references)
+
+    def has_foreign(self, watchlist_id: str) -> bool:
+        """Whether a watchlist has a template of another model."""
+        return bool(self._foreign.get(watchlist_id))
+
+    def forget_subject(self, watchlist_id: str, subject_id: str) -> None:
+        """Take note that a subject's references are gone."""
+        kept = self._foreign.get(watchlist_id, {})
+        self._foreign[watchlist_id] = {name: owner for name, owner in kept.items() if owner != subject_id}
+
+    def forget_reference(self, watchlist_id: str, reference: str) -> None:
+        """Take note that a reference is gone."""
+        kept = self._foreign.get(watchlist_id, {})
+        self._foreign[watchlist_id] = {name: owner for name, owner in kept.items() if name != reference}
+
+
+def read_standings(connection: sa.Connection, *watchlists: str) -> list[Standing]:
+    """Return the standing of the named watchlists, of all when none is named."""
+    table = watchlist.c
+    query = sa.select(table.id, table.state, table.version, table.revision, table.expires_at).order_by(table.id)
+    if watchlists:
+        query = query.where(table.id.in_(watchlists))
+    rows = connection.execute(query).all()
+    thresholds = read_thresholds(connection, [row.id for row in rows])
+    return [
+        Standing(
+            row.id,
+            WatchlistState(row.state),
+            row.version,
+            row.revision,
+            row.expires_at,
+            {threshold.mode: threshold for threshold in thresholds.get(row.id, ())},
+        )
+        for row in rows
+    ]
