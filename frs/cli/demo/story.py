@@ -38,6 +38,8 @@ _ROLES = {
 }
 _WHY = ("--reason", "robbery on the high street", "--incident", "DEMO-17", "--authorisation", "DEMO-AUTH-3")
 
+_ASKED = ("--reason", "would not give a name", "--power", "PACE 1984 s64A", "--device", "handset-12")
+
 
 class Story:
     """One run, from an empty folder to a summary."""
@@ -176,17 +178,8 @@ class Story:
             captured = datetime.fromisoformat(full["capture_time"])
             shown.append(load_probe(name, captured, pictures / f"{name}-probe.jpg"))
             candidate = full["candidate"]
-            self._summary.alerts.append(
-                AlertLine(
-                    name,
-                    candidate["nominal"],
-                    "",
-                    False,
-                    candidate["score"],
-                    candidate["threshold"],
-                    candidate["frames"],
-                )
-            )
+            scores = candidate["score"], candidate["threshold"], candidate["frames"]
+            self._summary.alerts.append(AlertLine(name, candidate["nominal"], "", False, *scores))
         answers = who_is_shown(shown, self._clip, self._start, self._truth)
         for line in self._summary.alerts:
             presence = answers.get(line.alert)
@@ -213,21 +206,9 @@ class Story:
         still.write_bytes(encode_jpeg(picture, 90))
         video = self._data / "incident.mp4"
         write_clip(video, script[:1])
-        self._frs.run(
-            "search",
-            "still",
-            str(still),
-            "--watchlist",
-            LIST,
-            *_WHY,
-            "--authorised-until",
-            "8h",
-            identity="investigator",
-        )
-        job = self._frs.run(
-            "search", "submit", str(still), str(video), "--watchlist", LIST, *_WHY, "--authorised-until", "8h",
-            identity="investigator",
-        )  # fmt: skip
+        on = ("--watchlist", LIST, *_WHY, "--authorised-until", "8h")
+        self._frs.run("search", "still", str(still), *on, identity="investigator")
+        job = self._frs.run("search", "submit", str(still), str(video), *on, identity="investigator")
         subjects = self._frs.run("search", "subjects", job["name"], identity="investigator")
         self._summary.retrospective_found = sorted({subject["nominal"] for subject in subjects})
 
@@ -238,28 +219,15 @@ class Story:
         for person in (listed, stranger):
             photograph = self._data / "handset.jpg"
             photograph.write_bytes(encode_jpeg(person.photograph(), 85))
-            answers.append(
-                self._frs.run(
-                    "identify",
-                    str(photograph),
-                    "--reason",
-                    "would not give a name",
-                    "--power",
-                    "PACE 1984 s64A",
-                    "--device",
-                    "handset-12",
-                    identity="officer",
-                )  # fmt: skip
-            )
+            answers.append(self._frs.run("identify", str(photograph), *_ASKED, identity="officer"))
         matched, other = answers
         self._summary.operator_match = matched["candidates"][0]["nominal"] if matched["matched"] else ""
         self._summary.operator_stranger_matched = bool(other["matched"])
         for answer in answers:
             if answer["outcome_owed"]:
                 outcome = "same" if answer is matched else "not-same"
-                self._frs.run(
-                    "identify", "outcome", answer["search"], outcome, "--reason", "documents", identity="officer"
-                )
+                recorded = (answer["search"], outcome, "--reason", "documents")
+                self._frs.run("identify", "outcome", *recorded, identity="officer")
 
     def _oversight(self) -> None:
         report = self._frs.run("audit", "verify", identity="oversight", accept=(0, 5))
