@@ -21,7 +21,6 @@ import structlog
 
 from frs import __version__
 from frs.clock import Clock, SystemClock
-from frs.errors import FrsError
 from frs.server.application import Application
 from frs.server.health import Health, report
 from frs.server.installation import certs_folder, require_initialised
@@ -190,8 +189,4 @@ def read_server_file(path: Path) -> Listening | None:
 
 def serve(settings: Settings, announce: Callable[[Listening], None], clock: Clock | None = None) -> None:
     """Run the service in this process until it is asked to stop. Raises FrsError when it cannot start."""
-    try:
-        Service(settings, clock).run(announce)
-    except FrsError as error:
-        log.error("cannot serve", reason=str(error.reason))
-        raise
+    Service(settings, clock).run(announce)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -52,6 +52,7 @@ class Metrics:
     """One registry; nothing global, so that tests can have several."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each counter that nobody asked for
         self.registry = CollectorRegistry()
         self.requests = Counter("frs_requests_total", "Requests answered.", ["method", "code"], registry=self.registry)
         self.latency = Histogram(

@@ -56,7 +56,7 @@ class Services:
             settings.live,
         )
         unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
-        self._watchlists = WatchlistServicer(application.watchlists, unary)
+        self._watchlists = WatchlistServicer(application.watchlists, unary, application.clock)
         self._deployments = DeploymentServicer(application.deployments, unary)
         self._retrospective = RetrospectiveServicer(
             application.stills, application.uploads, application.jobs, unary, waiting, stopping
