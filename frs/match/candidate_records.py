@@ -1,0 +1,45 @@
+"""Candidates as they are stored and logged: JSON, without any image or template; and what events refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from frs.types import Candidate, Json, ListVersion, Quality
+
+if TYPE_CHECKING:
+    from frs.watchlist.searchable import SearchableList
+
+_QUALITIES = ("probe_quality", "reference_quality")
+_DIGITS = 6
+
+
+def candidate_json(candidate: Candidate) -> dict[str, Json]:
+    """Write a candidate whole; scores to six decimals, which is finer than a recogniser repeats itself."""
+    record: dict[str, Json] = {}
+    for field in fields(Candidate):
+        value = getattr(candidate, field.name)
+        if isinstance(value, Quality):
+            record[field.name] = value.as_json()
+        elif isinstance(value, float):
+            record[field.name] = round(value, _DIGITS)
+        else:
+            record[field.name] = value
+    return record
+
+
+def candidate_from_json(record: Mapping[str, Any]) -> Candidate:
+    """Read what :func:`candidate_json` wrote."""
+    values = {**record, **{name: Quality.from_json(record[name]) for name in _QUALITIES}}
+    return Candidate(**values)
+
+
+def versions(lists: Iterable[SearchableList]) -> tuple[ListVersion, ...]:
+    """Return the lists as references of an event or a result."""
+    return tuple(ListVersion(entry.id, entry.version) for entry in lists)
+
+
+def nominals(candidates: Iterable[Candidate]) -> tuple[str, ...]:
+    """Return the people among the candidates, each once, in their order."""
+    return tuple(dict.fromkeys(candidate.nominal for candidate in candidates))
