@@ -64,6 +64,15 @@ def read_upload(connection: sa.Connection, upload_id: str) -> tuple[Upload, int]
     return record, row.stored
 
 
+def require_complete(record: Upload) -> Upload:
+    """Return the upload when all of it is there. Raises FrsError(UPLOAD_NOT_FOUND, UPLOAD_INCOMPLETE)."""
+    if record.state is UploadState.DESTROYED:
+        raise not_found()
+    if record.state is not UploadState.COMPLETE:
+        raise FrsError(Reason.UPLOAD_INCOMPLETE, f"The upload {record.id} has not been received whole.")
+    return record
+
+
 def may_use(actor: Actor, record: Upload) -> bool:
     """Whether the upload is there for the actor: its creator, or an investigator."""
     return actor.name == record.created_by or Role.INVESTIGATOR in actor.roles

@@ -23,8 +23,17 @@ from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
-from frs.match.sealed_media import MediaReader, SealedMedia
-from frs.match.upload_records import MediaKind, Upload, UploadState, describe, may_use, not_found, read_upload
+from frs.match.sealed_media import SealedMedia
+from frs.match.upload_records import (
+    MediaKind,
+    Upload,
+    UploadState,
+    describe,
+    may_use,
+    not_found,
+    read_upload,
+    require_complete,
+)
 from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.durable import make_folder
@@ -129,17 +138,13 @@ class Uploads:
             return replace(record, state=UploadState.DESTROYED)
 
     def open(self, upload_id: str) -> Iterator[bytes]:
-        """Return a complete upload's plain bytes in pieces. Raises as :meth:`reader`."""
-        record, stored = self._complete(upload_id)
-        return self._media(record.id).chunks(stored)
+        """Return a complete upload's plain bytes, a piece at a time.
 
-    def reader(self, upload_id: str) -> MediaReader:
-        """Return a complete upload as a seekable file that never touches a disk in plain.
-
-        Raises FrsError: UPLOAD_NOT_FOUND (destroyed), UPLOAD_INCOMPLETE, STORAGE_FAILED.
+        Raises FrsError: UPLOAD_NOT_FOUND (destroyed), UPLOAD_INCOMPLETE, and as :meth:`SealedMedia.chunks`.
         """
-        record, stored = self._complete(upload_id)
-        return self._media(record.id).reader(stored)
+        with self._database.read() as connection:
+            record, stored = read_upload(connection, upload_id)
+        return self._media(require_complete(record).id).chunks(stored)
 
     def expire(self) -> int:
         """Destroy uploads that no job used in time and files that no record needs; returns how many uploads."""
@@ -156,15 +161,10 @@ class Uploads:
 
     def require(self, connection: sa.Connection, actor: Actor, ids: Sequence[str]) -> tuple[Upload, ...]:
         """Return complete uploads the actor may use. Raises FrsError(UPLOAD_NOT_FOUND, UPLOAD_INCOMPLETE)."""
-        records = []
-        for upload_id in ids:
-            record, _ = read_upload(connection, upload_id)
-            if not may_use(actor, record) or record.state is UploadState.DESTROYED:
-                raise not_found()
-            if record.state is not UploadState.COMPLETE:
-                raise FrsError(Reason.UPLOAD_INCOMPLETE, f"The upload {upload_id} has not been received whole.")
-            records.append(record)
-        return tuple(records)
+        records = [read_upload(connection, upload_id)[0] for upload_id in ids]
+        if not all(may_use(actor, record) for record in records):
+            raise not_found()
+        return tuple(require_complete(record) for record in records)
 
     def in_use(self, connection: sa.Connection, ids: Sequence[str]) -> set[str]:
         """Return those of the uploads that a job which has not finished needs."""
@@ -235,15 +235,6 @@ class Uploads:
             record, stored = read_upload(connection, upload_id)
         if not may_use(actor, record):
             raise not_found()
-        return record, stored
-
-    def _complete(self, upload_id: str) -> tuple[Upload, int]:
-        with self._database.read() as connection:
-            record, stored = read_upload(connection, upload_id)
-        if record.state is UploadState.DESTROYED:
-            raise not_found()
-        if record.state is not UploadState.COMPLETE:
-            raise FrsError(Reason.UPLOAD_INCOMPLETE, f"The upload {upload_id} has not been received whole.")
         return record, stored
 
     def _media(self, upload_id: str) -> SealedMedia:
