@@ -1,22 +1,14 @@
-"""What the tests of the running half share: the starter pack, the dev-pack, and pictures."""
+"""What the tests of the running half share: settings, the engines under short names, and pictures."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from frs.clock import SystemClock
-from frs.embed.adding import Choice, add_folder
 from frs.embed.decoding import decode_picture
 from frs.embed.engine import FaceEngine
-from frs.embed.loading import load_engine
-from frs.embed.pack import Pack
-from frs.embed.shelf import Shelf
-from frs.embed.starter import make_starter
 from frs.settings import EmbedSettings, Settings
 from frs.types import Picture
 
@@ -34,12 +26,9 @@ def settings_for(pack: Path, **changes: object) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def sample_bytes() -> bytes:
-    """InsightFace's sample photograph: six people, 1280x886."""
-    spec = importlib.util.find_spec("insightface")
-    assert spec is not None
-    assert spec.origin is not None
-    return (Path(spec.origin).parent / "data" / "images" / "t1.jpg").read_bytes()
+def sample_bytes(group_picture: bytes) -> bytes:
+    """Return InsightFace's sample photograph: six people, 1280x886."""
+    return group_picture
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +37,13 @@ def sample(sample_bytes: bytes) -> Picture:
 
 
 @pytest.fixture(scope="session")
-def starter_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
-    return make_starter(Shelf(tmp_path_factory.mktemp("starter-models")), SystemClock())
+def starter(engine: FaceEngine) -> FaceEngine:
+    return engine
 
 
 @pytest.fixture(scope="session")
-def starter(starter_pack: Pack) -> Iterator[FaceEngine]:
-    engine = load_engine(settings_for(starter_pack.folder))
-    yield engine
-    engine.close()
+def dev(dev_engine: FaceEngine) -> FaceEngine:
+    return dev_engine
 
 
 @pytest.fixture(scope="session")
@@ -65,19 +52,6 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not there")
     return SHARED
-
-
-@pytest.fixture(scope="session")
-def dev_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
-    shelf = Shelf(tmp_path_factory.mktemp("dev-models"))
-    return add_folder(shared / "models" / "dev-pack", shelf, SystemClock(), Choice(licence="research only")).pack
-
-
-@pytest.fixture(scope="session")
-def dev(dev_pack: Pack) -> Iterator[FaceEngine]:
-    engine = load_engine(settings_for(dev_pack.folder))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="session")
