@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -27,9 +26,7 @@ from frs.store.database import Database, Transaction
 from frs.store.schema import alert, alert_feed, deployment, reference_image, subject, watchlist
 from frs.store.vault import Vault
 from frs.types import Actor, Candidate, Event, Json, ListVersion, References, new_id
-
-if TYPE_CHECKING:
-    from frs.watchlist.registry import Watchlists
+from frs.watchlist.registry import Watchlists
 
 PROBE, REFERENCE = b"probe", b"reference"
 """Contexts under which the two pictures are sealed for the owner ``alert:<id>``."""

@@ -9,12 +9,9 @@ are needed for that margin and appear nowhere else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from frs.types import Candidate, Hit, Json, ModelInfo, Quality
-
-if TYPE_CHECKING:
-    from frs.watchlist.searchable import Described, SearchableList
+from frs.watchlist.searchable import Described, SearchableList
 
 
 def hits_needed(lists: int, candidates: int = 1) -> int:

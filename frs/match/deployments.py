@@ -12,7 +12,7 @@ import threading
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,10 +36,8 @@ from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import deployment, deployment_watchlist
 from frs.types import Actor, Event, Json, ListVersion, Mode, Page, References, new_id
-
-if TYPE_CHECKING:
-    from frs.watchlist.registry import Watchlists
-    from frs.watchlist.searchable import SearchableList
+from frs.watchlist.registry import Watchlists
+from frs.watchlist.searchable import SearchableList
 
 __all__ = ["CameraCount", "Deployment", "DeploymentDraft", "DeploymentState", "Deployments"]
 

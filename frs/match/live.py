@@ -7,7 +7,6 @@ What happens to a frame is :mod:`frs.match.live_session`; how a match is decided
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -26,9 +25,7 @@ from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.vault import Vault
 from frs.types import Actor, Mode, new_id
-
-if TYPE_CHECKING:
-    from frs.watchlist.registry import Watchlists
+from frs.watchlist.registry import Watchlists
 
 __all__ = ["FrameOutcome", "LiveFrame", "LiveMatching", "LiveSession", "StreamCounts"]
 

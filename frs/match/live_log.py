@@ -7,8 +7,8 @@ is written for a minute without frames too, because an open stream is use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
@@ -19,11 +19,7 @@ from frs.match.tally import StreamCounts, Tally, add_camera_counts
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.types import Actor, Event, Json, ListVersion, ModelInfo, References
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from frs.watchlist.searchable import SearchableList
+from frs.watchlist.searchable import SearchableList
 
 
 class LiveLog:

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from frs.embed.engine import FaceEngine
+from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
 from frs.match.alerting import Alerting, Sighting
@@ -26,13 +25,12 @@ from frs.match.evidence import queries
 from frs.match.following import Followed, Following
 from frs.match.gate import Gate
 from frs.match.live_log import LiveLog
+from frs.match.probe_search import overwrite
 from frs.match.tally import StreamCounts, Tally
 from frs.settings import LiveSettings
 from frs.types import Actor, Candidate, Hit, Mode
-
-if TYPE_CHECKING:
-    from frs.watchlist.registry import Watchlists
-    from frs.watchlist.searchable import SearchableList
+from frs.watchlist.registry import Watchlists
+from frs.watchlist.searchable import SearchableList
 
 _OF_THE_FRAME = frozenset(
     {
@@ -43,6 +41,9 @@ _OF_THE_FRAME = frozenset(
         Reason.PICTURE_TOO_MANY_PIXELS,
     }
 )
+
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +143,10 @@ class LiveSession:
                 raise
             self._tally.add(StreamCounts(frames_rejected=1))
             return FrameOutcome(problem, ())
-        lists = self._matchable()
-        self._log.searched(lists)
         try:
-            seen = self._following.take(analysis, frame.captured_at.timestamp(), embedding=bool(lists))
-        except FrsError as problem:
-            if problem.reason is not Reason.OVERLOADED:
-                raise
-            self._tally.add(StreamCounts(frames_dropped=1))
-            return FrameOutcome(problem, ())
-        self._tally.add(StreamCounts(frames_processed=1))
-        return FrameOutcome(None, self._decide(seen, lists, frame.captured_at) if lists else ())
+            return self._match(analysis, frame.captured_at)
+        finally:
+            overwrite(analysis)
 
     def finish(self, reason: str) -> None:
         """Log the last counts and the stream's close, and let the camera go; a second call does nothing.
@@ -187,6 +181,19 @@ class LiveSession:
             )
         self._last = LiveFrame(b"", frame.captured_at, frame.sequence)
 
+    def _match(self, analysis: Analysis, at: datetime) -> FrameOutcome:
+        lists = self._matchable()
+        self._log.searched(lists)
+        try:
+            seen = self._following.take(analysis, at.timestamp(), embedding=bool(lists))
+        except FrsError as problem:
+            if problem.reason is not Reason.OVERLOADED:
+                raise
+            self._tally.add(StreamCounts(frames_dropped=1))
+            return FrameOutcome(problem, ())
+        self._tally.add(StreamCounts(frames_processed=1))
+        return FrameOutcome(None, self._decide(seen, lists, at) if lists else ())
+
     def _matchable(self) -> tuple[SearchableList, ...]:
         return self._parts.watchlists.matchable(self.deployment.list_ids, Mode.LIVE)
 
@@ -196,9 +203,7 @@ class LiveSession:
         ripe = [f for f in seen if f.settled != version and f.evidence.ripe(self._parts.settings.min_frames)]
         if not ripe:
             return ()
-        found = self._parts.galleries.search(
-            queries([f.evidence for f in ripe]), [entry.id for entry in lists], hits_needed(len(lists))
-        )
+        lists, found = self._search(ripe, lists)
         alerts = []
         for followed, hits in zip(ripe, found, strict=True):
             candidate = self._propose(followed, hits, lists)
@@ -207,6 +212,26 @@ class LiveSession:
             elif not self._cooldown.holds(candidate.nominal, at):
                 alerts.append(self._alert(followed, candidate, at))
         return tuple(name for name in alerts if name is not None)
+
+    def _search(
+        self, ripe: Sequence[Followed], lists: tuple[SearchableList, ...]
+    ) -> tuple[tuple[SearchableList, ...], list[list[Hit]]]:
+        """Return the lists that were searched and the best subjects of each track.
+
+        A list that was retired or changed since ``lists`` was asked for is asked for again.
+        """
+        tracks = queries([followed.evidence for followed in ripe])
+        for _ in range(_ATTEMPTS):
+            try:
+                found = self._parts.galleries.search(tracks, [entry.id for entry in lists], hits_needed(len(lists)))
+            except FrsError as error:
+                if error.reason is not Reason.INDEX_UNAVAILABLE:
+                    raise
+                lists = self._matchable()
+                self._log.searched(lists)
+            else:
+                return lists, found
+        raise FrsError(Reason.INDEX_UNAVAILABLE, "The index of the deployment's watchlists keeps changing.")
 
     def _propose(self, followed: Followed, hits: Sequence[Hit], lists: tuple[SearchableList, ...]) -> Candidate | None:
         """Return whom the track's evidence proposes to alert for; who is below threshold is not even looked up."""

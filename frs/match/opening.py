@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.match.deployment import LONGEST, DeploymentDraft
 from frs.store.schema import deployment, deployment_watchlist, watchlist
-
-if TYPE_CHECKING:
-    from frs.watchlist.searchable import SearchableList
+from frs.watchlist.searchable import SearchableList
 
 
 def checked_draft(draft: DeploymentDraft, now: datetime, cooldown_seconds: float) -> DeploymentDraft:
