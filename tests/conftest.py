@@ -96,9 +96,22 @@ def clock() -> ManualClock:
 @pytest.fixture
 def installation(tmp_path: Path, engine: FaceEngine, starter_pack: Pack, clock: ManualClock) -> Iterator[Installation]:
     """Give a data directory with keyring, database, log, galleries and watchlists, composed as the server does."""
+    yield from open_installation(tmp_path, engine, starter_pack, clock)
+
+
+@pytest.fixture(scope="module")
+def module_installation(
+    tmp_path_factory: pytest.TempPathFactory, engine: FaceEngine, starter_pack: Pack
+) -> Iterator[Installation]:
+    """Give one such installation to all tests of a module, with a clock of its own."""
+    yield from open_installation(tmp_path_factory.mktemp("installation"), engine, starter_pack, ManualClock())
+
+
+def open_installation(folder: Path, engine: FaceEngine, pack: Pack, clock: ManualClock) -> Iterator[Installation]:
+    """Lay out a data directory, open it, and close it at the end."""
     from installation import Installation, lay_out
 
-    settings = engine_settings(starter_pack, data_dir=tmp_path / "data")
+    settings = engine_settings(pack, data_dir=folder / "data")
     lay_out(settings)
     made = Installation(settings, clock, engine)
     made.open()

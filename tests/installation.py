@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from frs.watchlist.rebuilding import RebuildReport
-from frs.watchlist.registry import Watchlists
+from manual_clock import ManualClock
 
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog
-from frs.clock import Clock
 from frs.embed.engine import FaceEngine
 from frs.index.galleries import Galleries
 from frs.settings import Settings
 from frs.store.durable import make_folder
 from frs.store.keyring import create_keyring
 from frs.store.opening import Store, open_store
+from frs.watchlist.rebuilding import RebuildReport
+from frs.watchlist.registry import Watchlists
 
 
 def lay_out(settings: Settings) -> None:
@@ -31,7 +31,7 @@ class Installation:
     watchlists: Watchlists
     rebuilt: RebuildReport
 
-    def __init__(self, settings: Settings, clock: Clock, engine: FaceEngine) -> None:
+    def __init__(self, settings: Settings, clock: ManualClock, engine: FaceEngine) -> None:
         self.settings, self.clock, self.engine = settings, clock, engine
 
     def open(self) -> None:
