@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries, GalleryRow
 from frs.store.database import Database, Transaction
-from frs.store.schema import reference_image, subject
+from frs.store.schema import reference_image, subject, watchlist
 from frs.store.vault import Vault
 from frs.types import ModelInfo, Template
 from frs.watchlist.model import SubjectState, WatchlistState
@@ -31,6 +31,12 @@ TEMPLATE, CROP = b"template", b"crop"
 Progress = Callable[[int, int], None]
 """Told how many templates are loaded and how many there are."""
 _TOLD_EVERY = 1000
+_LOADABLE = (
+    sa.select(sa.func.count())
+    .select_from(reference_image)
+    .join(watchlist, watchlist.c.id == reference_image.c.watchlist_id)
+    .where(watchlist.c.state != str(WatchlistState.RETIRED))
+)
 
 
 def owner(subject_id: str) -> str:
@@ -84,7 +90,7 @@ class Indexing:
         started = time.monotonic()
         templates = other_model = unreadable = lists = 0
         with self._database.read() as connection:
-            total = connection.scalar(sa.select(sa.func.count()).select_from(reference_image)) or 0
+            total = connection.scalar(_LOADABLE) or 0
             for standing in read_standings(connection):
                 self._standings.put(standing)
                 if standing.state is WatchlistState.RETIRED:
