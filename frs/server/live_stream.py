@@ -25,6 +25,7 @@ from frs.types import ModelInfo
 from frs.v1 import live_pb2
 
 TICK_SECONDS = 1.0
+VANISH_SECONDS = 0.02
 
 CLOSED = "closed by the client"
 VANISHED = "client vanished"
@@ -176,6 +177,9 @@ class LiveStream:
         await self._pool.run(self._session.tick)  # raises DEPLOYMENT_ENDED for a camera that sends nothing, too
 
     async def _finish(self) -> None:
+        if self._reason == CLOSED:
+            # A client that vanishes looks like one that half-closes until gRPC has told of both.
+            await asyncio.sleep(VANISH_SECONDS)
         ended = isinstance(self._failure, FrsError) and self._failure.reason is Reason.DEPLOYMENT_ENDED
         try:
             if ended:

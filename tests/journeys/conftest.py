@@ -14,6 +14,10 @@ from frs.types import new_id
 from frs.v1 import common_pb2, deployment_pb2, deployment_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
 from tests.journeys.service import Service, prepare
 
+MODES = (common_pb2.MODE_LIVE, common_pb2.MODE_RETROSPECTIVE, common_pb2.MODE_OPERATOR)
+SCORE = 0.955
+"""Probe and reference are crops of one photograph here: they score far above it, and strangers below."""
+
 
 def ahead(**span: float) -> Timestamp:
     """Return an instant from now."""
@@ -52,6 +56,7 @@ class Desk:
             "authorising_officer": "Supt A. Ray",
             "expire_time": ahead(days=1),
             "default_grading": common_pb2.GRADING_RED,
+            "thresholds": [watchlist_pb2.Threshold(mode=mode, score=SCORE) for mode in MODES],
         }
         watchlist = watchlist_pb2.Watchlist(**{**values, **changes})  # type: ignore[arg-type]
         request = watchlist_pb2.CreateWatchlistRequest(watchlist_id=f"list-{new_id()[:12]}", watchlist=watchlist)
@@ -68,21 +73,27 @@ class Desk:
         return lists.EnrolSubject(request).subject
 
     def activate(self, watchlist: str) -> watchlist_pb2.Watchlist:
-        """Approve, activate and review a list."""
+        """Approve and activate a list."""
         lists = self._service.stub(watchlist_pb2_grpc.WatchlistServiceStub, "superintendent")
         lists.ApproveWatchlist(watchlist_pb2.ApproveWatchlistRequest(name=watchlist))
-        lists.ActivateWatchlist(watchlist_pb2.ActivateWatchlistRequest(name=watchlist))
-        return lists.ReviewWatchlist(watchlist_pb2.ReviewWatchlistRequest(name=watchlist))
+        return lists.ActivateWatchlist(watchlist_pb2.ActivateWatchlistRequest(name=watchlist))
 
     def active_list(self, people: Sequence[bytes], **changes: object) -> watchlist_pb2.Watchlist:
-        """Return an active, reviewed list with these people on it, nominals NOM-0, NOM-1, ..."""
+        """Return an active list with these people on it, nominals NOM-0, NOM-1, ..."""
         made = self.draft(**changes)
         for number, picture in enumerate(people):
             self.enrol(made.name, f"NOM-{number}", picture)
         return self.activate(made.name)
 
     def deployment(self, *watchlists: str, **changes: object) -> deployment_pb2.Deployment:
-        """Open a deployment that runs for an hour."""
+        """Review the lists, as before each deployment, and open one that runs for an hour."""
+        lists = self._service.stub(watchlist_pb2_grpc.WatchlistServiceStub, "superintendent")
+        for name in watchlists:
+            lists.ReviewWatchlist(watchlist_pb2.ReviewWatchlistRequest(name=name))
+        return self.open(*watchlists, **changes)
+
+    def open(self, *watchlists: str, **changes: object) -> deployment_pb2.Deployment:
+        """Open a deployment with lists as they are."""
         deployments = self._service.stub(deployment_pb2_grpc.DeploymentServiceStub, "superintendent")
         values: dict[str, object] = {
             "purpose": "Find wanted people",
