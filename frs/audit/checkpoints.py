@@ -45,7 +45,13 @@ class Checkpoint:
         try:
             origin, size, encoded, end = text.split("\n")
             checkpoint = cls(origin, int(size), base64.b64decode(encoded, validate=True))
-            if not origin or end or len(checkpoint.root) != HASH_BYTES or checkpoint.text() != text:
+            if (
+                not origin
+                or end
+                or checkpoint.size < 0
+                or len(checkpoint.root) != HASH_BYTES
+                or checkpoint.text() != text
+            ):
                 raise ValueError("not as the specification writes it")
         except (ValueError, binascii.Error) as error:
             raise FrsError(Reason.LOG_INCONSISTENT, f"The checkpoint cannot be read: {error}.") from error

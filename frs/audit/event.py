@@ -88,6 +88,12 @@ def commitment(nonce: bytes, payload: bytes) -> str:
     return hashlib.sha256(nonce + payload).hexdigest()
 
 
+def parse_payload(payload: bytes) -> dict[str, Json]:
+    """Read a canonical payload. Numbers are doubles (RFC 7493), so integers beyond their precision are floats."""
+    parsed: dict[str, Json] = json.loads(payload, parse_int=_parse_number)
+    return parsed
+
+
 def build_record(event: Event, seq: int, time: datetime, vault: Vault) -> Record:
     """Make leaf and payload. Raises ValueError when the action is unknown or the payload is not JSON."""
     action = Action(event.action)
@@ -138,6 +144,11 @@ def reference_pairs(refs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     pairs |= {("subject", str(pseudonym)) for pseudonym in refs["subjects"]}
     pairs |= {(kind, str(refs[kind])) for kind in ("deployment", "alert", "search", "job") if refs[kind] is not None}
     return tuple(sorted(pairs))
+
+
+def _parse_number(text: str) -> int | float:
+    exact = int(text)
+    return exact if abs(exact) < 2**53 else float(text)
 
 
 def open_payload(seq: int, leaf: bytes, sealed: bytes, vault: Vault) -> tuple[bytes, bytes]:

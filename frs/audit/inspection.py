@@ -17,7 +17,7 @@ from frs.audit.checkpoints import Checkpoint, read_checkpoint
 from frs.audit.event import open_payload, owner
 from frs.audit.leaves import LeafChecker
 from frs.audit.report import Problem, VerificationReport
-from frs.audit.stored_hashes import check_hashes, check_no_more
+from frs.audit.stored_hashes import check_inner_hashes, check_leaf_hash, check_no_more, read_hashes
 from frs.audit.stored_references import ReferenceChecker
 from frs.audit.tree import Accumulator
 from frs.errors import FrsError
@@ -60,6 +60,7 @@ class _Inspection:
         self._vault = vault
         self._leaves = LeafChecker()
         self._references = ReferenceChecker()
+        self._altered: set[int] = set()
         self._signed: list[Checkpoint] = []  # not yet reached, the next one last
         self._agreed = 0  # the largest signed size whose root agreed
         self._differed = False
@@ -68,19 +69,27 @@ class _Inspection:
         yield from self._read_checkpoints()
         yield from self._check_root()
         while rows := self._read_chunk(self.tree.size):
-            first, hashes = self.tree.size, list[bytes]()
+            first = self.tree.size
+            stored = read_hashes(self._connection, 0, first, first + _CHUNK)
             payloads = self._read_payloads(first)
             for row in rows:
                 if row.seq != self.tree.size:
                     yield Problem(f"Event {self.tree.size} is missing; what follows was not examined.", self.tree.size)
                     return
-                hashes.append(self.tree.add(row.leaf))
-                yield from self._check_event(row, payloads.get(row.seq))
+                problem = check_leaf_hash(row.seq, self.tree.add(row.leaf), stored.get(row.seq))
+                if problem is not None:
+                    yield problem
+                    self._altered.add(row.seq)
+                    self._leaves.skip()
+                else:
+                    yield from self._check_event(row, payloads.get(row.seq))
                 yield from self._check_root()
-            yield from check_hashes(self._connection, first, hashes)
+            yield from check_inner_hashes(self._connection, first, self.tree.size)
         yield from self._check_end()
         yield from check_no_more(self._connection, self.tree.size)
-        yield from self._references.check(self._connection)
+        for problem in self._references.check(self._connection):
+            if problem.event not in self._altered:  # it has been named
+                yield problem
 
     def _check_event(self, row: sa.Row[*tuple[Any, ...]], sealed: bytes | None) -> Iterator[Problem]:
         fields, problems = self._leaves.check(row.leaf)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from frs.audit.event import StoredEvent, open_payload, owner, parse_time
+from frs.audit.event import StoredEvent, open_payload, owner, parse_payload, parse_time
 from frs.errors import FrsError, Reason
 from frs.store.schema import audit_event, audit_payload
 from frs.store.vault import Vault
@@ -41,7 +41,7 @@ def read_event(connection: sa.Connection, seq: int, vault: Vault | None) -> Stor
     if sealed is None:
         raise FrsError(Reason.LOG_INCONSISTENT, f"The payload of event {seq} is missing, but was never erased.")
     nonce, payload = open_payload(seq, leaf, sealed, vault)
-    return replace(event, payload=json.loads(payload), nonce=nonce)
+    return replace(event, payload=parse_payload(payload), nonce=nonce)
 
 
 def _event(seq: int, leaf: bytes) -> StoredEvent:

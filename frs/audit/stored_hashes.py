@@ -1,4 +1,8 @@
-"""Checks of the stored hashes of the tree: each leaf against its own, each inner hash against its two children."""
+"""Checks of the stored hashes of the tree: each leaf against its own, each inner hash against its two children.
+
+A leaf that was altered is named. When leaf and hash were altered together, the hash above names the two it covers, and
+so on: whoever rewrites all of them is left with a root that was never signed.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,28 @@ from frs.store.schema import audit_node
 _node = audit_node.c
 
 
-def check_hashes(connection: sa.Connection, first: int, leaf_hashes: list[bytes]) -> Iterator[Problem]:
-    """Check the leaves from ``first`` on, whose hashes are given, and every subtree that is complete with them.
+def read_hashes(connection: sa.Connection, level: int, first: int, stop: int) -> dict[int, bytes]:
+    """Return the stored hashes of a level, by number, from ``first`` up to but not including ``stop``."""
+    query = sa.select(_node.number, _node.hash).where(_node.level == level, _node.number >= first, _node.number < stop)
+    return {row.number: row.hash for row in connection.execute(query)}
 
-    A leaf that was altered is named. When leaf and hash were altered together, the hash above names the two it covers,
-    and so on: whoever rewrites all of them is left with a root that was never signed.
-    """
-    stop = first + len(leaf_hashes)
-    stored = _read(connection, 0, first, stop)
-    for seq, digest in enumerate(leaf_hashes, first):
-        if seq not in stored:
-            yield Problem(f"The hash of event {seq} is missing.", seq)
-        elif stored[seq] != digest:
-            yield Problem(f"Event {seq} was altered after it was appended.", seq)
+
+def check_leaf_hash(seq: int, digest: bytes, stored: bytes | None) -> Problem | None:
+    """Compare a leaf's hash with the one stored when it was appended."""
+    if stored is None:
+        return Problem(f"The hash of event {seq} is missing.", seq)
+    if stored != digest:
+        return Problem(f"Event {seq} was altered after it was appended.", seq)
+    return None
+
+
+def check_inner_hashes(connection: sa.Connection, first: int, stop: int) -> Iterator[Problem]:
+    """Check every subtree that is complete with the leaves from ``first`` up to but not including ``stop``."""
     level = 1
+    stored = read_hashes(connection, 0, first, stop)
     while (low := first >> level) < (high := stop >> level):
-        children = stored if first == low << level else _read(connection, level - 1, 2 * low, 2 * high)
-        stored = _read(connection, level, low, high)
+        children = stored if first == low << level else read_hashes(connection, level - 1, 2 * low, 2 * high)
+        stored = read_hashes(connection, level, low, high)
         for number in range(low, high):
             span = f"events {number << level} to {((number + 1) << level) - 1}"
             if number not in stored:
@@ -45,11 +54,5 @@ def check_no_more(connection: sa.Connection, size: int) -> Iterator[Problem]:
     """Check that no hash of an event beyond the log's end is left over."""
     last: int | None = connection.scalar(sa.select(sa.func.max(_node.number)).where(_node.level == 0))
     if last is not None and last >= size:
-        yield Problem(
-            f"The log ends before event {size}, but events up to {last} were appended: they are missing.", size
-        )
-
-
-def _read(connection: sa.Connection, level: int, low: int, high: int) -> dict[int, bytes]:
-    query = sa.select(_node.number, _node.hash).where(_node.level == level, _node.number >= low, _node.number < high)
-    return {row.number: row.hash for row in connection.execute(query)}
+        message = f"The log ends before event {size}, but events up to {last} were appended: they are missing."
+        yield Problem(message, size)

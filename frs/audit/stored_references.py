@@ -68,4 +68,4 @@ def _compare(connection: sa.Connection, first: int, stop: int) -> Iterator[Probl
     for seq, kind, _ in sorted(expected - stored):
         yield Problem(f"Event {seq} cannot be found by its {kind}: the reference was removed.", seq)
     for seq, kind, _ in sorted(stored - expected):
-        yield Problem(f"Event {seq} is filed under a {kind} that its leaf does not name.", seq)
+        yield Problem(f"Event {seq} is filed under {kind} references that its leaf does not name.", seq)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -20,11 +21,19 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    settings = Settings(data_dir=tmp_path / "data")
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a new installation's data directory, to be copied: making one takes longer than most tests."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("blank"))
     create_keyring(settings.keyring_path)
-    return settings
+    open_store(settings, ManualClock()).close()
+    return settings.data_dir
+
+
+@pytest.fixture
+def settings(tmp_path: Path, blank: Path) -> Settings:
+    shutil.copytree(blank, tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data")
 
 
 @pytest.fixture
