@@ -85,8 +85,17 @@ def frames(seconds: float, walks: Sequence[Walk]) -> list[Picture]:
 
 def mp4(seconds: float, *walks: Walk) -> bytes:
     """Draw a clip and encode it."""
+    return _encoded("mp4", seconds, walks)
+
+
+def mkv(seconds: float, *walks: Walk) -> bytes:
+    """Draw a clip and encode it into a container that can be read from a part of it."""
+    return _encoded("matroska", seconds, walks)
+
+
+def _encoded(container_format: str, seconds: float, walks: Sequence[Walk]) -> bytes:
     sink = io.BytesIO()
-    with av.open(sink, "w", format="mp4") as container:
+    with av.open(sink, "w", format=container_format) as container:
         stream = container.add_stream("mpeg4", rate=FPS)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", 6_000_000
         for picture in frames(seconds, walks):
