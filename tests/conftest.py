@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from installation import MODELS, Installation, engine_settings, lay_out
 from manual_clock import ManualClock
 
 from frs.clock import SystemClock
@@ -19,13 +19,8 @@ from frs.embed.pack import Pack
 from frs.embed.shelf import Shelf
 from frs.embed.starter import make_starter
 from frs.errors import FrsError
-from frs.settings import Settings
-
-if TYPE_CHECKING:
-    from installation import Installation
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / ".cache" / "models"
 SHARED = ROOT.parent / "shared"
 
 
@@ -109,17 +104,9 @@ def module_installation(
 
 def open_installation(folder: Path, engine: FaceEngine, pack: Pack, clock: ManualClock) -> Iterator[Installation]:
     """Lay out a data directory, open it, and close it at the end."""
-    from installation import Installation, lay_out
-
     settings = engine_settings(pack, data_dir=folder / "data")
     lay_out(settings)
     made = Installation(settings, clock, engine)
     made.open()
     yield made
     made.close()
-
-
-def engine_settings(pack: Pack, data_dir: Path | None = None) -> Settings:
-    """Return settings for a pack on the shelf, with one thread: tests share the machine."""
-    place = {} if data_dir is None else {"data_dir": data_dir}
-    return Settings.model_validate({"models_dir": str(MODELS), "embed": {"pack": pack.name, "threads": 1}, **place})

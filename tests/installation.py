@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from manual_clock import ManualClock
 
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog
 from frs.embed.engine import FaceEngine
+from frs.embed.pack import Pack
 from frs.index.galleries import Galleries
 from frs.settings import Settings
 from frs.store.durable import make_folder
@@ -14,6 +17,15 @@ from frs.store.keyring import create_keyring
 from frs.store.opening import Store, open_store
 from frs.watchlist.rebuilding import RebuildReport
 from frs.watchlist.registry import Watchlists
+
+MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
+"""Where the tests' model packs are kept from one run to the next."""
+
+
+def engine_settings(pack: Pack, data_dir: Path | None = None) -> Settings:
+    """Return settings for a pack on the shelf, with one thread: tests share the machine."""
+    place = {} if data_dir is None else {"data_dir": data_dir}
+    return Settings.model_validate({"models_dir": str(MODELS), "embed": {"pack": pack.name, "threads": 1}, **place})
 
 
 def lay_out(settings: Settings) -> None:
