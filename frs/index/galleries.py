@@ -78,6 +78,12 @@ class Galleries:
         with self._turns.searching():
             return tuple(sorted(self._galleries))
 
+    def size(self, watchlist: str) -> int:
+        """Return how many templates a watchlist has in the index; 0 when it is absent."""
+        with self._turns.searching():
+            gallery = self._galleries.get(watchlist)
+            return 0 if gallery is None else len(gallery)
+
     @property
     def templates(self) -> int:
         """Templates in all galleries."""

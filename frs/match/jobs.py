@@ -20,7 +20,6 @@ from frs.index.galleries import Galleries
 from frs.match.authority import authority_json, log_refusal, require_authority
 from frs.match.bell import Bell
 from frs.match.candidate_records import versions
-from frs.match.decisions import as_json
 from frs.match.job_ledger import JobLedger
 from frs.match.job_records import ItemState, Job, JobState, load_job, load_jobs
 from frs.match.job_results import JobResult, JobResults, JobSubject
@@ -64,9 +63,9 @@ class Jobs:
         self._database, self._audit, self._clock = database, audit, clock
         self._watchlists, self._uploads, self._engine = watchlists, uploads, engine
         self._most = settings.retrospective.max_candidates
-        probes = ProbeSearch(galleries, watchlists, engine)
+        self._probes = ProbeSearch(galleries, watchlists, engine)
         self._ledger = JobLedger(database, vault, audit, uploads, self.bell, clock)
-        media = MediaSearch(uploads, watchlists, probes, engine, self._ledger, settings, clock)
+        media = MediaSearch(uploads, watchlists, self._probes, engine, self._ledger, settings, clock)
         self._runner = JobRunner(self._ledger, media, self.bell)
         self._results = JobResults(database, vault, audit, watchlists, engine.model)
 
@@ -190,7 +189,7 @@ class Jobs:
         tx.connection.execute(job_item.insert(), items)
         payload: dict[str, Json] = {
             **authority_json(authority),
-            "searched": [as_json(entry) for entry in lists],
+            "searched": self._probes.searched(lists),
             "model": model.id,
             "profile": model.profile,
             "max_candidates": limit,

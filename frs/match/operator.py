@@ -26,7 +26,6 @@ from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
 from frs.match.candidate_records import candidate_json, nominals, versions
-from frs.match.decisions import as_json
 from frs.match.outcomes import OperatorSearch, Outcomes, OutcomeState
 from frs.match.probe_search import ProbeSearch, overwrite
 from frs.match.standing import standing
@@ -212,7 +211,7 @@ class OperatorSearches:
     ) -> dict[str, Json]:
         return {
             **request.payload(),
-            "searched": [as_json(entry) for entry in lists],
+            "searched": self._probes.searched(lists),
             "left_out": left_out,
             "model": self._engine.model.id,
             "profile": self._engine.model.profile,

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
-from frs.match.decisions import decide, hits_needed
-from frs.types import Candidate, Face, Quality
+from frs.match.decisions import as_json, decide, hits_needed
+from frs.types import Candidate, Face, Json, Quality
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import Described, SearchableList
 
@@ -51,6 +51,10 @@ class ProbeSearch:
 
     def __init__(self, galleries: Galleries, watchlists: Watchlists, engine: FaceEngine) -> None:
         self._galleries, self._watchlists, self._engine = galleries, watchlists, engine
+
+    def searched(self, lists: Sequence[SearchableList]) -> list[Json]:
+        """Return the lists as events record them: version, threshold, and the size of the gallery."""
+        return [{**as_json(entry), "templates": self._galleries.size(entry.id)} for entry in lists]
 
     def faces(self, faces: Sequence[Face], lists: Sequence[SearchableList], limit: int) -> Found:
         """Embed usable faces in one batch and search them in one call; at most ``limit`` candidates each.

@@ -18,7 +18,6 @@ from frs.errors import FrsError
 from frs.index.galleries import Galleries
 from frs.match.authority import authority_json, log_refusal, require_authority
 from frs.match.candidate_records import candidate_json, nominals, versions
-from frs.match.decisions import as_json
 from frs.match.probe_search import ProbeSearch, overwrite
 from frs.match.standing import standing
 from frs.settings import Settings
@@ -142,7 +141,7 @@ class StillSearches:
     ) -> Event:
         payload: dict[str, Json] = {
             **authority_json(authority),
-            "searched": [as_json(entry) for entry in lists],
+            "searched": self._probes.searched(lists),
             "model": self._engine.model.id,
             "profile": self._engine.model.profile,
             "faces": [
