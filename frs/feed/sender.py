@@ -1,7 +1,8 @@
 """Frames into a deployment: one stream, flow control by the server's credit, and reconnection.
 
 A source that can wait (a file, a folder) is sent lossless: a frame leaves only when the server has credit for it, and
-those that were not acknowledged when a connection broke are sent again on the next. A camera waits for nobody.
+those that were not acknowledged when a connection broke are sent again on the next; a feed that achieves nothing in
+several connections running gives up. A camera waits for nobody and reconnects for ever.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from typing import Any
 
 import grpc
 
-from frs.feed.shots import Shot, Source
+from frs.errors import FrsError
+from frs.feed.shots import Shot, Source, Tell, tell_nobody
 from frs.v1 import live_pb2 as pb
 from frs.v1.live_pb2_grpc import LiveServiceStub
 
 # After these a new connection may succeed; anything else is the server's answer and final.
-PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+# A stream that broke may still hold the camera for a moment, until the server has noticed.
+BUSY = grpc.StatusCode.FAILED_PRECONDITION, "CAMERA_BUSY"
 _LONGEST_WAIT = 30.0
+_PROBLEMS_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -56,20 +61,33 @@ class Sender:
         deployment: str,
         camera: str,
         *,
-        lossless: bool,
+        reason_of: Callable[[grpc.RpcError], str] = lambda _: "",
         on_alert: Callable[[str], None] = lambda _: None,
         on_progress: Callable[[FeedReport], None] = lambda _: None,
-        attempts: int = 10,
+        tell: Tell = tell_nobody,
+        attempts: int = 8,
+        first_wait: float = 0.5,
     ) -> None:
-        """Set up; ``attempts`` connections in a row that achieve nothing end the feed."""
+        """Set up.
+
+        ``reason_of`` names the catalogue reason of a refusal. ``attempts`` connections in a row that achieve nothing
+        end the feed of a recording; the wait between them begins at ``first_wait`` seconds and doubles.
+        """
         self._stub = stub
         self._deployment = deployment
         self._camera = camera
-        self._lossless = lossless
+        self._reason_of = reason_of
         self._on_alert = on_alert
         self._on_progress = on_progress
+        self._tell = tell
         self._attempts = attempts
+        self._first_wait = first_wait
         self.report = FeedReport()
+        self._lossless = True
+        self._stopped = threading.Event()
+        self._source: Source | None = None
+        self._failure: FrsError | None = None
+        """Why the source could not be read to its end."""
         self._change = threading.Condition()
         self._sequence = 0
         self._acknowledged = 0
@@ -85,30 +103,57 @@ class Sender:
         self._before = pb.StreamProgress()
 
     def send(self, source: Source) -> FeedReport:
-        """Send everything; raises the final ``grpc.RpcError`` when the server refuses."""
+        """Send everything.
+
+        Raises the final ``grpc.RpcError`` when the server refuses, and the source's own FrsError, after what was read
+        before it has been processed, when the source cannot be read to its end.
+        """
         started = time.monotonic()
+        self._source = source
+        self._lossless = not source.live
         shots = source.shots()
         vain = 0
         try:
             while not self.report.done:
-                seen = self._acknowledged
+                seen = self._handled
                 try:
                     self._run(shots)
                     break
                 except grpc.RpcError as error:
-                    vain = 0 if self._acknowledged > seen else vain + 1
-                    call: Any = error  # what a stub raises is a call too
-                    if call.code() not in PASSING or vain >= self._attempts:
+                    vain = 0 if self._handled > seen else vain + 1
+                    if self._stopped.is_set() or not self._is_passing(error, vain):
                         raise
+                    wait = min(self._first_wait * 2.0**vain, _LONGEST_WAIT)
+                    call: Any = error  # what a stub raises is a call too
                     self.report.reconnections += 1
-                    time.sleep(min(0.5 * 2.0**vain, _LONGEST_WAIT))
+                    self._tell(
+                        f"the stream broke ({call.details() or call.code().name}); connecting again in {wait:.1f} s"
+                    )
+                    self._stopped.wait(wait)
         finally:
+            source.close()
             self.report.seconds = time.monotonic() - started
+        if self._failure is not None:
+            raise self._failure
         return self.report
+
+    def stop(self) -> None:
+        """End the feed in the ordinary way, from any thread: what was sent is processed, then :meth:`send` returns."""
+        self._stopped.set()
+        if self._source is not None:
+            self._source.close()
+
+    def _is_passing(self, error: grpc.RpcError, vain: int) -> bool:
+        """Tell whether a new connection may succeed."""
+        call: Any = error
+        code, reason = call.code(), self._reason_of(error)
+        if (code, reason) == BUSY:
+            return self._connection > 1 and vain < self._attempts
+        return code in PASSING and (not self._lossless or vain < self._attempts)
 
     def _run(self, shots: Iterator[Shot]) -> None:
         """One connection, from its opening to its end."""
-        if self._pending:  # lossless: the source never blocks, so the lock comes soon
+        if self._pending:  # lossless: the source never blocks for long, so the lock comes soon
             with self._pull:
                 self._returned.extendleft(shot for _, shot in reversed(self._pending))
                 self._pending.clear()
@@ -137,13 +182,13 @@ class Sender:
     def _next(self, shots: Iterator[Shot], connection: int) -> pb.StreamRequest | None:
         """Take a frame, wait for credit where the feed is lossless; None at the end or when the connection broke."""
         with self._pull:
-            shot = self._returned.popleft() if self._returned else next(shots, None)
+            shot = self._returned.popleft() if self._returned else self._take(shots)
             if shot is None:
                 return None
             with self._change:
                 if self._lossless:
-                    self._change.wait_for(lambda: self._broken or self._sequence < self._acknowledged + self._credit)
-                if self._broken or connection != self._connection:
+                    self._change.wait_for(lambda: self._is_over(connection) or self._has_credit)
+                if self._is_over(connection):
                     if self._lossless:
                         self._returned.appendleft(shot)
                     return None
@@ -155,6 +200,24 @@ class Sender:
         frame.capture_time.FromDatetime(shot.captured_at.astimezone(UTC))
         return pb.StreamRequest(frame=frame)
 
+    def _take(self, shots: Iterator[Shot]) -> Shot | None:
+        try:
+            return next(shots, None)
+        except FrsError as error:  # on gRPC's thread, which would hide it: raised again by send
+            self._failure = error
+            return None
+
+    @property
+    def _handled(self) -> int:
+        return self.report.frames_processed + self.report.frames_dropped + self.report.frames_rejected
+
+    def _is_over(self, connection: int) -> bool:
+        return self._broken or connection != self._connection
+
+    @property
+    def _has_credit(self) -> bool:
+        return self._sequence < self._acknowledged + self._credit
+
     def _receive(self, answer: pb.StreamResponse) -> None:
         kind = answer.WhichOneof("message")
         if kind == "state":
@@ -162,7 +225,9 @@ class Sender:
             self.report.model, self.report.notice, self.report.provider = state.model, state.notice, state.provider
         elif kind == "problem":
             problem = answer.problem
-            self.report.problems.append((problem.sequence, problem.reason, problem.message))
+            if len(self.report.problems) < _PROBLEMS_KEPT:
+                self.report.problems.append((problem.sequence, problem.reason, problem.message))
+            self._tell(f"frame {problem.sequence}: {problem.message} [{problem.reason}]")
         elif kind == "alert":
             self.report.alerts.append(answer.alert.alert)
             self._on_alert(answer.alert.alert)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+Tell = Callable[[str], None]
+"""Takes one line for a person, at the moment something went wrong and was got over; called from any thread."""
+
+
+def tell_nobody(line: str) -> None:
+    """Say nothing."""
+    del line
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +35,13 @@ class Source(Protocol):
     """How many frames there are, where that is known."""
 
     def shots(self) -> Iterator[Shot]:
-        """Yield frames in the order they were taken. Closing the iterator releases the source."""
+        """Yield frames in the order they were taken; raises FrsError when a recording cannot be read."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the source from any thread: :meth:`shots` ends soon after, even while it waits for a frame."""
         ...
 
     def troubles(self) -> list[str]:
-        """Return what went wrong so far and was got over (lost connections, unreadable files)."""
+        """Return what went wrong last and was got over (lost connections, unreadable files), oldest first."""
         ...
