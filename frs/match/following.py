@@ -1,6 +1,9 @@
 """The faces of one camera as tracks with evidence: which are followed, which are embedded, what is forgotten.
 
 Templates live here while their track lives and are overwritten when it ends. One batch for the recogniser a frame.
+
+A track follows a place, and in a queue somebody else takes a place within a moment. So a track whose face was not
+detected for half the time after which it would have ended goes on with new evidence: two people are never averaged.
 """
 
 from __future__ import annotations
@@ -27,6 +30,10 @@ class Followed:
     """A track with a usable face."""
 
     evidence: TrackEvidence
+    at: float
+    """Capture time when the face was last detected, usable or not, seconds of the epoch."""
+    frame: int
+    """The frame's number then."""
     alerted: set[str] = field(default_factory=set)
     """Nominals it has alerted for."""
     settled: ListVersions | None = None
@@ -39,6 +46,8 @@ class Following:
     def __init__(self, engine: FaceEngine, settings: LiveSettings, tally: Tally) -> None:
         self._engine, self._tally = engine, tally
         self._max_frames = settings.max_frames
+        self._hidden = settings.track_lost_seconds / 2
+        self._frame = 0
         self._tracker = Tracker(settings.track_lost_seconds)
         self._followed: dict[int, Followed] = {}
 
@@ -50,11 +59,12 @@ class Following:
         """
         step = self._tracker.update(at, np.array([face.box for face in analysis.faces], np.float64).reshape(-1, 4))
         self._forget(step.ended)
+        self._frame += 1
         seen, wanted = [], []
         for number, face in zip(step.numbers, analysis.faces, strict=True):
-            if not face.quality.usable:
+            followed = self._detected(number, at, usable=face.quality.usable)
+            if followed is None or not face.quality.usable:
                 continue
-            followed = self._of(number)
             seen.append(followed)
             if followed.evidence.see(at, face.quality) and embedding:
                 wanted.append((followed, face))
@@ -70,11 +80,18 @@ class Following:
         """End every track and forget what it held."""
         self._forget(self._tracker.finish())
 
-    def _of(self, number: int) -> Followed:
+    def _detected(self, number: int, at: float, *, usable: bool) -> Followed | None:
+        """Return the track of a detected face; None as long as it has had no usable one."""
         followed = self._followed.get(number)
         if followed is None:
-            followed = self._followed[number] = Followed(TrackEvidence(number, self._max_frames))
+            if not usable:
+                return None
+            followed = self._followed[number] = Followed(TrackEvidence(number, self._max_frames), at, self._frame)
             self._tally.add(StreamCounts(faces_seen=1))
+        elif self._frame - followed.frame > 1 and at - followed.at > self._hidden:
+            followed.evidence.forget()
+            followed.evidence, followed.settled = TrackEvidence(number, self._max_frames), None
+        followed.at, followed.frame = at, self._frame
         return followed
 
     def _forget(self, ended: Sequence[int]) -> None:

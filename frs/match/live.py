@@ -18,8 +18,9 @@ from frs.match.bell import Bell
 from frs.match.cooldown import Cooldown
 from frs.match.deployment import Deployment
 from frs.match.deployments import Deployments
+from frs.match.live_frame import FrameOutcome, LiveFrame
 from frs.match.live_log import LiveLog
-from frs.match.live_session import FrameOutcome, LiveFrame, LiveParts, LiveSession
+from frs.match.live_session import LiveParts, LiveSession
 from frs.match.tally import StreamCounts, Tally
 from frs.settings import Settings
 from frs.store.database import Database

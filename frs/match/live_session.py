@@ -24,6 +24,7 @@ from frs.match.deployments import Deployments
 from frs.match.evidence import queries
 from frs.match.following import Followed, Following
 from frs.match.gate import Gate
+from frs.match.live_frame import PROBLEMS_OF_A_FRAME, FrameOutcome, LiveFrame
 from frs.match.live_log import LiveLog
 from frs.match.probe_search import overwrite
 from frs.match.tally import StreamCounts, Tally
@@ -32,40 +33,7 @@ from frs.types import Actor, Candidate, Hit, Mode
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import SearchableList
 
-_OF_THE_FRAME = frozenset(
-    {
-        Reason.PICTURE_EMPTY,
-        Reason.PICTURE_UNREADABLE,
-        Reason.PICTURE_TRUNCATED,
-        Reason.PICTURE_TOO_LARGE,
-        Reason.PICTURE_TOO_MANY_PIXELS,
-    }
-)
-
-
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class LiveFrame:
-    """One picture of a camera."""
-
-    data: bytes
-    """An encoded picture."""
-    captured_at: datetime
-    """When it was taken, timezone-aware; never before the previous frame's."""
-    sequence: int
-    """Grows from frame to frame, from 1 or more."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrameOutcome:
-    """What came of one frame."""
-
-    problem: FrsError | None
-    """Why the frame was not used; None when it was."""
-    alerts: tuple[str, ...]
-    """Ids of the alerts it raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +107,7 @@ class LiveSession:
         try:
             analysis = self._parts.engine.analyse(frame.data)
         except FrsError as problem:
-            if problem.reason not in _OF_THE_FRAME:
+            if problem.reason not in PROBLEMS_OF_A_FRAME:
                 raise
             self._tally.add(StreamCounts(frames_rejected=1))
             return FrameOutcome(problem, ())

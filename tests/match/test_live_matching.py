@@ -24,7 +24,7 @@ People = tuple[bytes, ...]
 
 def alerted(stage: Stage) -> list[str]:
     """Return the nominals alerted for, oldest first."""
-    return [found.candidate.nominal for found in reversed(stage.alerts.list(page_size=100).items)]
+    return [entry.alert.candidate.nominal for entry in stage.alerts.feed(0) if entry.change == "raised"]
 
 
 def test_listed_people_are_found_once_each_and_strangers_are_counted(
@@ -130,6 +130,20 @@ def test_who_stays_in_view_is_one_alert_even_without_cooldown(stage: Stage, samp
     session = stage.live.open_stream(FEED, stage.open("wanted", cooldown=0.0).id, "cam-1")
     play(session, film(sample_people[:1], 12))
     assert (session.counts.faces_seen, session.counts.alerts) == (1, 1)
+
+
+def test_who_takes_anothers_place_is_not_averaged_with_them(stage: Stage, sample_people: People) -> None:
+    """In a queue the next person stands where the last one stood: both are found, each on their own frames."""
+    stage.activate("wanted", [("N-0", sample_people[0]), ("N-4", sample_people[4])])
+    session = stage.live.open_stream(FEED, stage.open("wanted").id, "cam-1")
+    first, nobody, second = (
+        film(people, 5, start=START + timedelta(seconds=i), first_sequence=1 + 5 * i, step=0.0)
+        for i, people in enumerate((sample_people[:1], (), sample_people[4:5]))
+    )
+    play(session, [*first, *nobody, *second])
+    assert alerted(stage) == ["N-0", "N-4"]
+    assert {found.track_id[-2:] for found in stage.alerts.list().items} == {"-1"}
+    assert all(found.candidate.frames == 3 for found in stage.alerts.list().items)
 
 
 def test_a_person_on_two_lists_is_one_alert(stage: Stage, sample_people: People) -> None:
