@@ -34,8 +34,12 @@ def test_listed_people_are_found_once_each_and_strangers_are_counted(
     stage.activate("wanted", [("N-0", sample_people[0]), ("N-2", sample_people[2]), ("N-4", sample_people[4])])
     deployment = stage.open("wanted")
     session = stage.live.open_stream(FEED, deployment.id, "cam-1")
+    before = engine.counts()
     outcomes = play(session, film(sample_people[:3], 9))
     session.finish("closed")
+
+    after = engine.counts()
+    assert (after.batches - before.batches, after.faces - before.faces) == (9, 27)  # one batch a frame
 
     assert all(outcome.problem is None for outcome in outcomes)
     raised = [name for outcome in outcomes for name in outcome.alerts]
