@@ -69,6 +69,8 @@ class SealedMedia:
                 if not 0 < plain < sealed or len(record) != sealed:
                     raise _damaged()
                 data = self._vault.open(self._owner, record, _context(offset))
+                if len(data) != plain:
+                    raise _damaged()
                 place += _HEAD.size + sealed
                 offset += plain
                 yield data

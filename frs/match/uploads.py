@@ -97,6 +97,8 @@ class Uploads:
         """
         with self._lock(upload_id):
             record, stored = self._find(actor, upload_id)
+            if record.state is UploadState.DESTROYED:
+                raise not_found()
             if record.state is not UploadState.RECEIVING or offset != record.committed:
                 raise FrsError(
                     Reason.UPLOAD_OFFSET_MISMATCH,

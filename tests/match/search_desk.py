@@ -157,13 +157,21 @@ class SearchDesk:
 
     def wait(self, job: Job, until: Callable[[Job], bool]) -> Job:
         """Wait until a job is as described."""
+        seen: list[Job] = []
+
+        def look() -> bool:
+            seen.append(self.jobs.get(job.id))
+            return until(seen[-1])
+
+        self.until(look)
+        return seen[-1]
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Wait until something is so."""
         latest = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < latest:
-            now = self.jobs.get(job.id)
-            if until(now):
-                return now
+        while not reached():
+            assert time.monotonic() < latest, "it did not come to that"
             time.sleep(0.02)
-        raise AssertionError(f"the job came no further than {now}")
 
     # --- what is left behind ---
 

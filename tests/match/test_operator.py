@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from frs.audit.log import EventFilter
 from frs.embed.decoding import crop_face, decode_picture, encode_jpeg
 from frs.errors import FrsError, Reason
 from frs.match.operator import IdentifyResult
@@ -338,3 +340,36 @@ def test_whoever_is_withdrawn_before_the_commit_is_not_shown(
     desk.clock.advance(days=1000)
     with desk.database.read() as connection:
         assert standing(connection, [(second,)], desk.clock.now()) == ((),)
+
+
+def test_no_search_committed_after_a_withdrawal_names_the_person(
+    desk: SearchDesk, sample_people: tuple[bytes, ...]
+) -> None:
+    """While officers search at once, a withdrawal cuts: by the log's order, no later search has the candidate."""
+    desk.listed("wanted", {"N-1": sample_people[0], "N-2": sample_people[1]})
+    picture = clips.retaken(sample_people[0])
+    subject = identify(desk, picture).candidates[0].subject
+    stop = threading.Event()
+    found: list[bool] = []
+
+    def search() -> None:
+        while not stop.is_set():
+            found.append(identify(desk, picture).matched)
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    desk.until(lambda: len(found) >= 3)
+    desk.withdraw(subject)
+    settled = len(found)
+    desk.until(lambda: len(found) >= settled + 6)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    log = desk.installation.audit
+    (withdrawn,) = log.list(EventFilter(action="subject.withdrawn"), 10, "").items
+    searches = log.list(EventFilter(action="operator.search"), 1000, "").items
+    named = {event.seq: bool(json.loads(event.leaf)["refs"]["subjects"]) for event in searches}
+    assert all(matched == (seq < withdrawn.seq) for seq, matched in named.items())
+    assert {True, False} == set(named.values())
+    assert not any(found[settled + len(threads) :])

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog, EventFilter
@@ -367,3 +368,90 @@ def test_any_pieces_make_the_file_that_was_sent(shared_desk: Desk, pieces: list[
     for piece in pieces:
         offset = shared_desk.uploads.write(IRIS, record.id, offset, piece).committed
     assert list(shared_desk.uploads.open(record.id)) == pieces
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 10_000), flip=st.integers(1, 255), cut=st.booleans())
+def test_a_damaged_file_never_opens_as_other_bytes(shared_desk: Desk, place: int, flip: int, cut: bool) -> None:
+    """Any byte changed, or the end missing, is noticed: no piece comes out that was not sent."""
+    data = bytes(range(250)) * 2
+    record = shared_desk.send(data, piece=200)
+    content = bytearray(shared_desk.file(record).read_bytes())
+    place %= len(content)
+    content[place] ^= flip
+    shared_desk.file(record).write_bytes(content[:place] if cut else content)
+    opened: list[bytes] = []
+    with pytest.raises(FrsError) as refused:
+        opened.extend(shared_desk.uploads.open(record.id))
+    assert refused.value.reason in {Reason.KEY_WRONG, Reason.UPLOAD_CHECKSUM_MISMATCH}
+    assert data.startswith(b"".join(opened))
+
+
+class UploadLife(RuleBasedStateMachine):
+    """An upload under any sequence of acts, against a model of what is committed."""
+
+    desk: Desk
+
+    @initialize(size=st.integers(1, 900))
+    def announce(self, size: int) -> None:
+        self.data = secrets.token_bytes(size)
+        self.record = self.desk.announce(self.data)
+        self.committed = 0
+        self.destroyed = False
+
+    @property
+    def expected(self) -> UploadState:
+        if self.destroyed:
+            return UploadState.DESTROYED
+        return UploadState.COMPLETE if self.committed == len(self.data) else UploadState.RECEIVING
+
+    @rule(offset=st.integers(0, 950), size=st.integers(1, 400))
+    def write_somewhere(self, offset: int, size: int) -> None:
+        piece = self.data[offset : offset + size]
+        if self.expected is UploadState.RECEIVING and offset == self.committed:
+            self.committed = self.desk.uploads.write(IRIS, self.record.id, offset, piece).committed
+            assert self.committed == offset + len(piece)
+            return
+        with pytest.raises(FrsError) as refused:
+            self.desk.uploads.write(IRIS, self.record.id, offset, piece)
+        assert refused.value.reason is (Reason.UPLOAD_NOT_FOUND if self.destroyed else Reason.UPLOAD_OFFSET_MISMATCH)
+
+    @rule(size=st.integers(1, 400))
+    def go_on(self, size: int) -> None:
+        self.write_somewhere(self.committed, size)
+
+    @rule()
+    def send_other_bytes_to_the_end(self) -> None:
+        rest = self.data[self.committed :]
+        if self.expected is UploadState.RECEIVING:
+            with pytest.raises(FrsError, match="not those announced"):
+                self.desk.uploads.write(IRIS, self.record.id, self.committed, rest[:-1] + bytes([rest[-1] ^ 1]))
+            self.committed = 0
+
+    @rule()
+    def lose_an_unacknowledged_tail(self) -> None:
+        if self.expected is UploadState.RECEIVING and self.committed:
+            with self.desk.file(self.record).open("ab") as file:
+                file.write(b"tail")
+
+    @rule()
+    def delete(self) -> None:
+        self.desk.uploads.delete(IRIS, self.record.id)
+        self.destroyed = True
+
+    @invariant()
+    def agrees(self) -> None:
+        seen = self.desk.uploads.get(IRIS, self.record.id)
+        assert seen.state is self.expected
+        assert self.destroyed or seen.committed == self.committed
+        assert not (self.destroyed and self.desk.file(self.record).exists())
+        if seen.state is UploadState.COMPLETE:
+            assert b"".join(self.desk.uploads.open(self.record.id)) == self.data
+
+
+def test_an_upload_under_any_acts(shared_desk: Desk) -> None:
+    """Whatever the order of writes, wrong writes, crashes' tails and deletion, state and bytes are as they must be."""
+    UploadLife.desk = shared_desk
+    run_state_machine_as_test(
+        UploadLife, settings=hypothesis_settings(max_examples=15, stateful_step_count=12, deadline=None)
+    )
