@@ -2,7 +2,8 @@
 
 Two ways of finding them, chosen by how much there is to multiply, because that is what was measured (two cores,
 128 and 512 dimensions): :func:`faiss.knn` for small work, where its fixed cost is the lowest; a blocked matrix
-product with a running floor for large work, where FAISS reads all rows once per query and the product once per block.
+product with a running floor for large work, where FAISS reads all rows once per query, and one query with one core,
+while the product reads each block once for all queries and shares it among the cores.
 
 Promise: both give the same answer to the last bit, whatever other queries are in the batch and in whatever order the
 rows lie. A score is the inner product in double precision rounded to float32, and equal scores go to the lower key.
@@ -24,7 +25,7 @@ NONE = -1
 """The key that stands where there are fewer rows than were asked for; its score is minus infinity."""
 SMALL_WORK = 1 << 15
 """Queries times rows up to which FAISS is the faster one."""
-_SPARE = 16
+_SPARE = 4
 """Rows FAISS is asked for beyond k, to see whether the k-th place is contested."""
 _QUERIES_AT_ONCE = 64
 _FIRST_BLOCK, _BLOCK = 1024, 8192
@@ -41,14 +42,9 @@ def best_rows(rows: Floats, keys: Keys, queries: Floats, k: int) -> tuple[Floats
     if wanted == 0:
         return scores, found
     for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        part = queries[start : start + _QUERIES_AT_ONCE]
-        query, row = _contenders(rows, part, wanted)
-        exact = np.einsum("ij,ij->i", rows[row].astype(np.float64), part[query].astype(np.float64)).astype(np.float32)
-        order = np.lexsort((keys[row], -exact, query))
-        first = np.searchsorted(query[order], np.arange(len(part)))
-        best = order[first[:, None] + np.arange(wanted)]
-        scores[start : start + len(part), :wanted] = exact[best]
-        found[start : start + len(part), :wanted] = keys[row[best]]
+        part = slice(start, start + _QUERIES_AT_ONCE)
+        best = _by_faiss(rows, keys, queries[part], wanted) or _by_product(rows, keys, queries[part], wanted)
+        scores[part, :wanted], found[part, :wanted] = best
     return scores, found
 
 
@@ -58,26 +54,34 @@ def _slack(dimension: int) -> np.float32:
     return np.float32(dimension * 2.0**-22)
 
 
+def _by_faiss(rows: Floats, keys: Keys, queries: Floats, k: int) -> tuple[Floats, Keys] | None:
+    """Return the best k, or None when it is not the way: too much work, or so many rows alike that k is not settled."""
+    alone = len(queries) == 1 and faiss.omp_get_max_threads() == 1  # one core: the product has nothing to gain
+    if len(queries) * len(rows) > SMALL_WORK and not alone:
+        return None
+    fetched = min(len(rows), k + _SPARE)
+    rough, row = faiss.knn(queries, rows, fetched, metric=faiss.METRIC_INNER_PRODUCT)
+    if fetched < len(rows) and bool((rough[:, -1] >= rough[:, k - 1] - _slack(rows.shape[1])).any()):
+        return None
+    exact = np.einsum("qkd,qd->qk", rows[row].astype(np.float64), queries.astype(np.float64)).astype(np.float32)
+    key = keys[row]
+    by_key = key.argsort(axis=1)
+    query = np.arange(len(queries))[:, None]
+    order = by_key[query, (-exact[query, by_key]).argsort(axis=1, kind="stable")][:, :k]
+    return exact[query, order], key[query, order]
+
+
+def _by_product(rows: Floats, keys: Keys, queries: Floats, k: int) -> tuple[Floats, Keys]:
+    query, row = _contenders(rows, queries, k)
+    exact = np.einsum("id,id->i", rows[row].astype(np.float64), queries[query].astype(np.float64)).astype(np.float32)
+    order = np.lexsort((keys[row], -exact, query))
+    first = np.searchsorted(query[order], np.arange(len(queries)))
+    best = order[first[:, None] + np.arange(k)]
+    return exact[best], keys[row[best]]
+
+
 def _contenders(rows: Floats, queries: Floats, k: int) -> tuple[Keys, Keys]:
     """Return (query, row) pairs among which are the best k rows of every query, at least k for each."""
-    if len(queries) * len(rows) <= SMALL_WORK:
-        found = _by_faiss(rows, queries, k)
-        if found is not None:
-            return found
-    return _by_product(rows, queries, k)
-
-
-def _by_faiss(rows: Floats, queries: Floats, k: int) -> tuple[Keys, Keys] | None:
-    """Return contenders, or None when so many rows score alike that the k-th place is not settled."""
-    fetched = min(len(rows), k + _SPARE)
-    scores, found = faiss.knn(queries, rows, fetched, metric=faiss.METRIC_INNER_PRODUCT)
-    contested = scores[:, -1] >= scores[:, k - 1] - _slack(rows.shape[1])
-    if fetched < len(rows) and contested.any():
-        return None
-    return np.repeat(np.arange(len(queries)), fetched), found.ravel()
-
-
-def _by_product(rows: Floats, queries: Floats, k: int) -> tuple[Keys, Keys]:
     count, slack = len(queries), _slack(rows.shape[1])
     first = min(len(rows), max(_FIRST_BLOCK, k))
     scores = queries @ rows[:first].T

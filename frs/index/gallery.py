@@ -126,12 +126,9 @@ class Gallery:
     def _firsts(self, keys: Keys, barred: Keys) -> npt.NDArray[np.bool_]:
         """Return where in each row of ``keys`` a subject comes first and is not barred."""
         owners = self._owners[np.searchsorted(self._sorted, keys)]
-        order = np.argsort(owners, axis=1, kind="stable")
-        ordered = np.take_along_axis(owners, order, axis=1)
-        new = np.ones_like(ordered, dtype=np.bool_)
-        new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-        first = np.zeros_like(new)
-        np.put_along_axis(first, order, new, axis=1)
+        each = owners + (np.arange(len(keys)) * self._next_number)[:, None]  # one number per query and subject
+        first = np.zeros(keys.shape, np.bool_)
+        first.flat[np.unique(each, return_index=True)[1]] = True
         return first & ~np.isin(owners, barred) if len(barred) else first
 
     def _number(self, subject: str) -> int:

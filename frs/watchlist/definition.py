@@ -169,13 +169,13 @@ class _Reader:
         text = self._text(owner, fields, "expires", 1, 64)
         try:
             value = datetime.fromisoformat(text)
-        except ValueError:
-            value = None
-        if value is None or value.tzinfo is None:
-            if "expires" in fields:
-                self._say(fields["expires"], "expires must be an instant with a zone, for example 2027-01-31T18:00:00Z")
-            return datetime.max.replace(tzinfo=UTC)
-        return value
+            if value.tzinfo is not None:
+                return value.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        if "expires" in fields:
+            self._say(fields["expires"], "expires must be an instant with a zone, for example 2027-01-31T18:00:00Z")
+        return datetime.max.replace(tzinfo=UTC)
 
     def _thresholds(self, node: Node | None) -> tuple[ThresholdLine, ...]:
         modes = {str(m) for m in Mode}
@@ -224,7 +224,11 @@ class _Reader:
         if under_18 or "under_18_rationale" in fields:
             rationale = self._text(node, fields, "under_18_rationale", 3, 2000)
         images = fields.get("images")
-        pictures = tuple(self._image(n) for n in (images.sequence(self._problems, "images") or [])) if images else ()
+        nodes = images.sequence(self._problems, "images") or () if images else ()
+        pictures = tuple(self._image(image) for image in nodes)
+        for place, picture in enumerate(pictures):
+            if picture.path and picture.path in {other.path for other in pictures[:place]}:
+                self._say(nodes[place], f"{picture.path} stands twice")
         if fields and not pictures:
             self._say(images or node, "an entry needs at least one image")
         return EntryLine(
@@ -256,9 +260,15 @@ class _Reader:
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\x00" in path:
             self._say(node, "the picture must lie inside the watchlist's folder")
-        elif self._folder is not None:
-            file = self._folder / path
-            if not file.resolve().is_relative_to(self._folder.resolve()):
-                self._say(node, "the picture must lie inside the watchlist's folder")
-            elif not file.is_file():
-                self._say(node, f"{path} is not there")
+            return
+        if self._folder is None:
+            return
+        try:
+            file = (self._folder / path).resolve()
+            inside, there = file.is_relative_to(self._folder.resolve()), file.is_file()
+        except (OSError, RuntimeError, ValueError):  # too long a name, a loop of links, a name that is no text
+            inside, there = True, False
+        if not inside:
+            self._say(node, "the picture must lie inside the watchlist's folder")
+        elif not there:
+            self._say(node, f"{path} is not there")

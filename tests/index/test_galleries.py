@@ -228,6 +228,6 @@ def test_both_ways_of_searching_give_the_same_bits(rows: int) -> None:
     vectors, queries, keys = unit(rows, 3, 32), unit(4, 4, 32), np.arange(rows)
     whole = best_rows(vectors, keys, queries, 10)
     for place in range(4):
-        alone = best_rows(vectors, keys, queries[place : place + 1], 10)  # always FAISS
+        alone = best_rows(vectors, keys, queries[place : place + 1], 10)  # small work: FAISS
         np.testing.assert_array_equal(alone[0][0], whole[0][place])
         np.testing.assert_array_equal(alone[1][0], whole[1][place])
