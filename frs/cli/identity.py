@@ -12,11 +12,10 @@ from frs.access.issued import Certificate, identities, own_certificates
 from frs.access.names import require_roles
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.clock import SystemClock
+from frs.server.folders import certs_folder
 from frs.types import Role
 
 app = application("Issue and list client certificates. Works on the data directory; no server is needed.")
-
-CERTS = "certs"
 
 
 @app.command()
@@ -34,7 +33,7 @@ def add(
 ) -> None:
     """Issue a client certificate: DATA/certs/NAME.crt and NAME.key."""
     roles = require_roles(frozenset(role))
-    authority = Authority.load(load_settings(data).data_dir / CERTS, SystemClock())
+    authority = Authority.load(certs_folder(load_settings(data)), SystemClock())
     issued = authority.issue(name, roles, days, renew=renew)
     _tell(issued, ", ".join(sorted(roles)), as_json)
 
@@ -48,14 +47,14 @@ def server(
     as_json: AsJson = False,
 ) -> None:
     """Issue the server's certificate anew; the running server takes it at its next start."""
-    authority = Authority.load(load_settings(data).data_dir / CERTS, SystemClock())
+    authority = Authority.load(certs_folder(load_settings(data)), SystemClock())
     _tell(authority.issue_server(host or ()), "server", as_json)
 
 
 @app.command("list")
 def list_identities(data: Data = None, as_json: AsJson = False) -> None:
     """List the certificates issued here, with roles and expiry."""
-    folder = load_settings(data).data_dir / CERTS
+    folder = certs_folder(load_settings(data))
     found = [*own_certificates(folder), *identities(folder)]
     if as_json:
         print_json([_json(item) for item in found])

@@ -9,6 +9,8 @@ import structlog
 import typer
 
 from frs.cli.options import Data, application, load_settings
+from frs.server.folders import require_initialised
+from frs.server.listening import check_addresses
 
 app = application("Run the service until SIGTERM or Ctrl-C.")
 
@@ -38,7 +40,10 @@ def serve(
         },
         embed={"pack": pack, "require_gpu": require_gpu or None},
     )
+    require_initialised(settings)
+    check_addresses(settings.server)
     log_to_stderr()
+    # The rooms load models and libraries: what is wrong with the options is told before that.
     from frs.server.lifecycle import Listening, serve
 
     def announce(here: Listening) -> None:

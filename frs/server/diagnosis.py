@@ -22,8 +22,8 @@ from frs.clock import Clock
 from frs.embed.loading import build_engine
 from frs.embed.pack import find_pack, load_pack
 from frs.errors import FrsError, Reason
-from frs.server.installation import VKEY_FILE, certs_folder
-from frs.server.lifecycle import SERVER_FILE, read_server_file
+from frs.server.folders import certs_folder, require_initialised, server_file, vkey_file
+from frs.server.lifecycle import read_server_file
 from frs.settings import Settings
 from frs.store.database import inspect_database
 from frs.store.keyring import Keyring
@@ -135,11 +135,10 @@ def _model(settings: Settings) -> Iterator[Finding]:
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
-    if not (settings.data_dir / VKEY_FILE).exists():
-        raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")
+    require_initialised(settings)
     with inspect_database(settings):
         pass
-    running = read_server_file(settings.data_dir / SERVER_FILE)
+    running = read_server_file(server_file(settings))
     alive = running is not None and _alive(running.pid)
     text = f"{settings.data_dir} is initialised, its database can be read"
     details: dict[str, Json] = {"data_dir": str(settings.data_dir), "server": None}
@@ -178,9 +177,8 @@ def _keyring(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 
 def _log(settings: Settings) -> Iterator[Finding]:
-    vkey = (settings.data_dir / VKEY_FILE).read_text().strip() if (settings.data_dir / VKEY_FILE).exists() else ""
-    if not vkey:
-        raise FrsError(Reason.NOT_INITIALISED, f"the log's verifier key {settings.data_dir / VKEY_FILE} is missing")
+    require_initialised(settings)
+    vkey = vkey_file(settings).read_text().strip()
     with inspect_database(settings) as connection:
         report = verify_database(connection, vkey)
     details: dict[str, Json] = {"events": report.events, "checkpoints": report.checkpoints}

@@ -15,14 +15,13 @@ from frs.access.authority import Authority, Issued
 from frs.audit.checkpoints import CheckpointSigner
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
+from frs.server.folders import certs_folder, vkey_file
 from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.durable import make_folder, write_file
 from frs.store.keyring import Keyring, create_keyring
 from frs.types import Role
 
-CERTS = "certs"
-VKEY_FILE = "log.vkey"
 ADMINISTRATOR = "administrator"
 
 
@@ -40,11 +39,6 @@ class Installation:
     vkey_file: Path
 
 
-def certs_folder(settings: Settings) -> Path:
-    """Where certificates lie."""
-    return settings.data_dir / CERTS
-
-
 def initialise(
     settings: Settings, clock: Clock, hosts: Sequence[str] = (), administrator: str = ADMINISTRATOR
 ) -> Installation:
@@ -53,8 +47,8 @@ def initialise(
     The first administrator carries every role, to set the installation up; real identities get the roles of their
     duty. Raises FrsError: ALREADY_INITIALISED, DATA_DIRECTORY_IN_USE, INVALID_FIELD, STORAGE_FULL, STORAGE_FAILED.
     """
-    vkey_file = settings.data_dir / VKEY_FILE
-    if vkey_file.exists():
+    marker = vkey_file(settings)
+    if marker.exists():
         raise FrsError(Reason.ALREADY_INITIALISED, f"{settings.data_dir} has been initialised already")
     try:
         make_folder(settings.data_dir)
@@ -74,13 +68,7 @@ def initialise(
                 database.close()
         finally:
             keyring.close()
-        write_file(vkey_file, f"{vkey}\n".encode())
+        write_file(marker, f"{vkey}\n".encode())
     except OSError as error:
         raise FrsError(Reason.STORAGE_FAILED, f"cannot prepare {settings.data_dir}: {error.strerror}") from error
-    return Installation(name, certs, settings.keyring_path, first, server, vkey, vkey_file)
-
-
-def require_initialised(settings: Settings) -> None:
-    """Raise NOT_INITIALISED unless ``frs init`` has finished here."""
-    if not (settings.data_dir / VKEY_FILE).exists():
-        raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")
+    return Installation(name, certs, settings.keyring_path, first, server, vkey, marker)

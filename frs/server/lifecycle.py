@@ -22,10 +22,10 @@ import structlog
 from frs import __version__
 from frs.clock import Clock, SystemClock
 from frs.server.application import Application
+from frs.server.folders import certs_folder, require_initialised, server_file
 from frs.server.health import Health, report
-from frs.server.installation import certs_folder, require_initialised
 from frs.server.interceptors import Edge
-from frs.server.listening import MIB, listen, make_server, reachable, server_credentials
+from frs.server.listening import MIB, check_addresses, listen, make_server, reachable, server_credentials
 from frs.server.metrics import Metrics
 from frs.server.metrics_http import MetricsServer
 from frs.server.probe import Probe, figures
@@ -35,8 +35,6 @@ from frs.server.validation import Limits
 from frs.server.waiting import Stopping
 from frs.settings import Settings
 from frs.store.durable import write_file
-
-SERVER_FILE = "server.json"
 
 log = structlog.get_logger()
 
@@ -62,13 +60,14 @@ class Service:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         """Open the application. Raises FrsError when the service cannot start; nothing stays open then."""
         require_initialised(settings)
+        check_addresses(settings.server)
         self._settings = settings
         self._clock = clock or SystemClock()
         self._credentials = server_credentials(certs_folder(settings)) if settings.server.tls else None
         self._application = Application(settings, self._clock)
         self._readiness = Readiness()
         self._metrics = Metrics()
-        self._server_file = settings.data_dir / SERVER_FILE
+        self._server_file = server_file(settings)
 
     def run(self, announce: Callable[[Listening], None]) -> None:
         """Serve until a signal ends it. ``announce`` is called when requests are answered."""

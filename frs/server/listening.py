@@ -10,6 +10,7 @@ import grpc
 
 from frs.errors import FrsError, Reason
 from frs.server.metrics_http import split_address
+from frs.settings import ServerSettings
 
 MIB = 1024 * 1024
 # A message above the limit and up to this many times it is read and answered with MESSAGE_TOO_LARGE and its advice;
@@ -56,13 +57,21 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
-    """Bind the address and return it with the port that was bound; without credentials on loopback only."""
-    host, _ = split_address(address, "server.address")
-    if credentials is None and not is_loopback(address):
+def check_addresses(settings: ServerSettings) -> None:
+    """Raise SETTINGS_INVALID for an address that is none, and for plaintext that other machines could reach."""
+    split_address(settings.address, "server.address")
+    if settings.metrics_address:
+        split_address(settings.metrics_address, "server.metrics_address")
+    if not settings.tls and not is_loopback(settings.address):
         raise FrsError(
-            Reason.SETTINGS_INVALID, f"server.tls: plaintext is accepted on loopback only, and {address} is not"
+            Reason.SETTINGS_INVALID,
+            f"server.tls: plaintext is accepted on loopback only, and {settings.address} is not",
         )
+
+
+def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
+    """Bind the address, in plaintext without credentials, and return it with the port that was bound."""
+    host, _ = split_address(address, "server.address")
     try:
         if credentials is None:
             port = server.add_insecure_port(address)

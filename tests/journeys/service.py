@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 
@@ -50,11 +50,10 @@ def prepare(data: Path, models: Path) -> Path:
 class Service:
     """``frs serve`` on a free port. Use as a context; leaving it stops the service and checks that it ended well."""
 
-    def __init__(self, data: Path, models: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, data: Path, models: Path, *arguments: str) -> None:
         self.data = data
         self._models = models
         self._arguments = arguments
-        self._environment = environment
         self._channels: dict[str | None, grpc.Channel] = {}
 
     def __enter__(self) -> Service:
@@ -69,7 +68,7 @@ class Service:
     def start(self) -> None:
         """Start and wait until requests are answered."""
         self._log = self.data / "serve.stderr"
-        self.process = launch(self.data, self._models, self._log, self._arguments, self._environment)
+        self.process = launch(self.data, self._models, self._log, self._arguments)
         until = time.monotonic() + START_SECONDS
         record = self.data / "server.json"
         while not record.exists():
@@ -120,25 +119,31 @@ class Service:
         return kind(self.channel(name))
 
 
-def launch(
-    data: Path, models: Path, log: Path, arguments: Sequence[str] = (), environment: dict[str, Any] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start ``frs serve`` on a free port and return at once."""
-    command = [sys.executable, "-W", "error", "-m", "frs.cli.main", "serve", "--data", str(data)]
-    command += ["--address", "localhost:0", *arguments]
-    settings = {
+def environment(models: Path, **more: str) -> dict[str, str]:
+    """Return the environment that commands run in."""
+    return {
+        **os.environ,
         "FRS_MODELS_DIR": str(models),
         "FRS_EMBED__THREADS": "1",
         "OMP_NUM_THREADS": "1",
         # Each start would compile the libraries anew where bytecode is not written beside them.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "pycache"),
+        **more,
     }
+
+
+def frs(models: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "frs.cli.main", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(models), capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def launch(data: Path, models: Path, log: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start ``frs serve`` on a free port and return at once."""
+    command = [sys.executable, "-W", "error", "-m", "frs.cli.main", "serve", "--data", str(data)]
+    command += ["--address", "localhost:0", *arguments]
     with log.open("wb") as errors:
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **settings, **(environment or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
+        return subprocess.Popen(command, cwd=ROOT, env=environment(models), stdout=subprocess.DEVNULL, stderr=errors)

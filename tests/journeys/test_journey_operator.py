@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_picture_that_cannot_be_searched_is_told(
     reason: str,
 ) -> None:
     """Each with its own reason, none with a crash or a long wait."""
-    pictures = {
+    pictures: dict[str, Callable[[], bytes]] = {
         "empty": lambda: b"",
         "truncated": lambda: sample_people[0][: len(sample_people[0]) * 2 // 3],
         "text": lambda: b"<html>not a picture</html>",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -130,8 +130,12 @@ def test_a_still_that_cannot_be_searched_is_told(
     investigator: Any, wanted: watchlist_pb2.Watchlist, what: str, reason: str
 ) -> None:
     """With the decoder's reason."""
-    data = {"60 megapixels": sixty_megapixels, "bomb": bomb, "empty": lambda: b""}[what]()
-    assert refusal(investigator.SearchStill, still(data, wanted.name)).reason == reason
+    pictures: dict[str, Callable[[], bytes]] = {
+        "60 megapixels": sixty_megapixels,
+        "bomb": bomb,
+        "empty": lambda: b"",
+    }
+    assert refusal(investigator.SearchStill, still(pictures[what](), wanted.name)).reason == reason
 
 
 def test_a_search_needs_an_authority_that_lasts(

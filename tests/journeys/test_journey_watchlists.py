@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_picture_that_cannot_be_enrolled_keeps_nothing(
     manager: Any, desk: Desk, sample_people: tuple[bytes, ...], group_picture: bytes, what: str, reason: str
 ) -> None:
     """One bad picture among good ones refuses the whole enrolment."""
-    pictures = {
+    pictures: dict[str, Callable[[], bytes]] = {
         "empty": lambda: b"",
         "truncated": lambda: sample_people[1][:1500],
         "text": lambda: b"not a picture",
