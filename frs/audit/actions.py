@@ -67,6 +67,7 @@ class Action(StrEnum):
 
     SEARCH_STILL = "search.still"
     SEARCH_JOB_SUBMITTED = "search.job-submitted"
+    SEARCH_JOB_LISTS_CHANGED = "search.job-lists-changed"
     SEARCH_JOB_FINISHED = "search.job-finished"
     SEARCH_JOB_CANCELLED = "search.job-cancelled"
     SEARCH_JOB_DESTROYED = "search.job-destroyed"
@@ -109,6 +110,7 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.ALERT_FEED_CLOSED,
         Action.SEARCH_STILL,
         Action.SEARCH_JOB_SUBMITTED,
+        Action.SEARCH_JOB_LISTS_CHANGED,
         Action.SEARCH_JOB_FINISHED,
         Action.SEARCH_JOB_CANCELLED,
         Action.SEARCH_CANDIDATES_READ,

@@ -16,8 +16,8 @@ from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
-from frs.match.authority import authority_json
 from frs.match.bell import Bell
+from frs.match.job_log import ended_event
 from frs.match.job_records import OPEN_STATES, ItemState, Job, JobItem, JobState, load_job
 from frs.match.standing import standing
 from frs.match.uploads import Uploads
@@ -56,6 +56,8 @@ class Stretch:
     """Time code of the last frame examined; -1 for a still."""
     state: ItemState
     """Queued while more is to come."""
+    searched: tuple[ListVersion, ...] = ()
+    """The lists as they were searched; none when nothing was."""
     error: FrsError | None = None
 
 
@@ -67,6 +69,7 @@ class JobLedger:
     ) -> None:
         self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
         self._uploads, self._bell = uploads, bell
+        self._searched: dict[str, tuple[ListVersion, ...]] = {}  # as last logged, by running job; for its one worker
 
     def next_open(self) -> Job | None:
         """Return the job to work on: one that was running when the service stopped, else the oldest queued."""
@@ -103,6 +106,7 @@ class JobLedger:
 
         def act(tx: Transaction) -> None:
             self._require_running(tx, job_id)
+            self._log_changed_lists(tx, job_id, position, stretch.searched)
             found = standing(tx.connection, [each.candidates for each in stretch.matched], self._clock.now())
             for matched, candidates in zip(stretch.matched, found, strict=True):
                 if candidates:
@@ -124,10 +128,13 @@ class JobLedger:
             tx.after_commit(self._bell.ring)
 
         self._database.write(act)
+        if stretch.searched:
+            self._searched[job_id] = stretch.searched
 
     def finish(self, job_id: str) -> None:
         """End a job whose media are all settled: done, or failed when none could be searched. Raises JobOverError."""
         self._database.write(lambda tx: self._finish(tx, job_id))
+        self._searched.pop(job_id, None)
 
     def cancel(self, actor: Actor, job_id: str) -> None:
         """End a job before its time; what it found so far stays. Raises FrsError(JOB_NOT_FOUND, JOB_FINISHED)."""
@@ -141,6 +148,7 @@ class JobLedger:
             self._close(tx, actor, record, JobState.CANCELLED, None, Action.SEARCH_JOB_CANCELLED)
 
         self._database.write(act)
+        self._searched.pop(job_id, None)
 
     def _finish(self, tx: Transaction, job_id: str) -> None:
         self._require_running(tx, job_id)
@@ -166,12 +174,24 @@ class JobLedger:
                 error_message=error.message if error else None,
             )
         )
-        people = _people(tx.connection, record.id)
-        searched = dict.fromkeys((*record.searched, *(version for *_, version in people)))
-        references = References(tuple(searched), tuple(dict.fromkeys(p[0] for p in people)), job=record.id)
-        self._audit.append(tx, Event(action, actor, references, _summary(record, state, error, people)))
+        self._audit.append(tx, ended_event(tx.connection, actor, action, record, state, error))
         self._uploads.destroy_unneeded(tx, actor, [item.upload for item in record.items], record.id)
         tx.after_commit(self._bell.ring)
+
+    def _log_changed_lists(
+        self, tx: Transaction, job_id: str, position: int, searched: tuple[ListVersion, ...]
+    ) -> None:
+        """Log that other list versions were searched than the log says so far (at submission, or since)."""
+        if not searched or searched == self._searched.get(job_id):
+            return
+        if job_id not in self._searched and searched == _submitted(tx.connection, job_id):
+            return
+        payload: dict[str, Json] = {
+            "item": position,
+            "lists": [{"watchlist": entry.watchlist, "version": entry.version} for entry in searched],
+        }
+        references = References(searched, job=job_id)
+        self._audit.append(tx, Event(Action.SEARCH_JOB_LISTS_CHANGED, Actor.system(), references, payload))
 
     def _insert(
         self,
@@ -224,60 +244,7 @@ class JobLedger:
         return sa.literal(self._clock.now(), job.c.started_at.type)
 
 
-_Person = tuple[str, str, float, int, ListVersion]
-
-
-def _people(connection: sa.Connection, job_id: str) -> list[_Person]:
-    """Nominal, subject, best score, sightings and list version of everybody found, best first."""
-    table = job_candidate.c
-    best = sa.func.max(table.score)
-    query = (
-        sa.select(
-            table.nominal,
-            table.subject_id,
-            best,
-            sa.func.count(),
-            table.watchlist_id,
-            sa.func.max(table.watchlist_version),
-        )
-        .where(table.job_id == job_id)
-        .group_by(table.nominal, table.subject_id, table.watchlist_id)
-        .order_by(best.desc(), table.subject_id)
-    )
-    return [
-        (nominal, subject, score, count, ListVersion(watchlist, version))
-        for nominal, subject, score, count, watchlist, version in connection.execute(query)
-    ]
-
-
-def _summary(record: Job, state: JobState, error: FrsError | None, people: Sequence[_Person]) -> dict[str, Json]:
-    return {
-        **authority_json(record.authority),
-        "submitted_by": record.created_by,
-        "state": state,
-        "error": error.reason if error else None,
-        "model": record.model,
-        "profile": record.profile,
-        "media": [
-            {
-                "upload": item.upload,
-                "file_name": item.file_name,
-                "state": item.state,
-                "frames": item.frames,
-                "faces": item.faces,
-                "error": item.error_reason,
-            }
-            for item in record.items
-        ],
-        "probes_matched": record.probes_matched,
-        "subjects": [
-            {
-                "nominal": nominal,
-                "subject": subject,
-                "watchlist": version.watchlist,
-                "best": round(score, 6),
-                "probes": n,
-            }
-            for nominal, subject, score, n, version in people
-        ],
-    }
+def _submitted(connection: sa.Connection, job_id: str) -> tuple[ListVersion, ...]:
+    """Return a job's lists as they stood at its submission."""
+    entries = connection.scalar(sa.select(job.c.watchlists).where(job.c.id == job_id)) or []
+    return tuple(ListVersion(entry["watchlist"], entry["version"]) for entry in entries)

@@ -174,5 +174,5 @@ class JobRunner:
     def _fail(self, job: Job, item: JobItem, error: FrsError) -> None:
         """Record why a medium could not be searched; what was committed of it stays."""
         current = self._ledger.item(job.id, item.position)
-        stretch = Stretch((), current.frames, current.faces, current.reached_ms, ItemState.FAILED, error)
+        stretch = Stretch((), current.frames, current.faces, current.reached_ms, ItemState.FAILED, error=error)
         self._ledger.settle(job.id, item.position, stretch)

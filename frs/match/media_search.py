@@ -27,6 +27,7 @@ from frs.embed.engine import FaceEngine
 from frs.embed.video import VideoFrame, read_video
 from frs.errors import FrsError, Reason
 from frs.match.authority import require_authority
+from frs.match.candidate_records import versions
 from frs.match.job_ledger import JobLedger, MatchedProbe, Stretch
 from frs.match.job_records import ItemState, Job, JobItem
 from frs.match.probe_search import ProbeSearch, overwrite
@@ -63,9 +64,9 @@ class _Walk:
     reached_ms: int
     ended: bool = False
 
-    def stretch(self, matched: Sequence[MatchedProbe]) -> Stretch:
+    def stretch(self, matched: Sequence[MatchedProbe], lists: Sequence[SearchableList]) -> Stretch:
         state = ItemState.DONE if self.ended else ItemState.QUEUED
-        return Stretch(matched, self.frames, self.faces, self.reached_ms, state)
+        return Stretch(matched, self.frames, self.faces, self.reached_ms, state, versions(lists))
 
 
 class MediaSearch:
@@ -103,7 +104,8 @@ class MediaSearch:
             matched = self._matched(job, lists, probes, queries)
         finally:
             overwrite(analysis)
-        self._ledger.settle(job.id, item.position, Stretch(matched, 1, len(usable), -1, ItemState.DONE))
+        stretch = Stretch(matched, 1, len(usable), -1, ItemState.DONE, versions(lists))
+        self._ledger.settle(job.id, item.position, stretch)
 
     def _video(self, job: Job, item: JobItem, pulse: Pulse) -> None:
         walk = _Walk(item.frames, item.faces, item.reached_ms)
@@ -119,7 +121,7 @@ class MediaSearch:
                 finally:
                     tracks.forget()
                 walk.faces += len(probes)
-                self._ledger.settle(job.id, item.position, walk.stretch(matched))
+                self._ledger.settle(job.id, item.position, walk.stretch(matched, lists))
         if problem is not None:
             raise problem
 

@@ -285,6 +285,30 @@ def test_a_withdrawn_subject_is_no_longer_found_nor_shown(desk: SearchDesk, samp
     assert (subject.nominal, subject.reference) == ("N-4", b"")
 
 
+def test_lists_that_changed_since_the_submission_are_logged(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
+    """The log says which versions were searched: when it is not those of the submission, once for each change."""
+    listed = desk.listed("wanted", {"N-1": sample_people[1], "N-4": sample_people[4]})
+    same = desk.submit(desk.upload(sample_people[1]))
+    desk.jobs.start()
+    desk.finished(same)
+    assert desk.actions("search.job-lists-changed") == []
+    desk.restart()
+    changed = desk.submit(desk.upload(sample_people[1]), desk.upload(sample_people[4]))
+    (subject,) = (
+        s.id for s in desk.installation.watchlists.list_subjects("wanted", 10, "").items if s.nominal == "N-4"
+    )
+    desk.withdraw(subject)
+    version = desk.installation.watchlists.get("wanted").version
+    assert version > listed.version
+    desk.jobs.start()
+    desk.finished(changed)
+    assert desk.actions("search.job-lists-changed") == ["search.job-lists-changed"]
+    event = desk.last_event("search.job-lists-changed")
+    assert event == {"item": 0, "lists": [{"watchlist": "wanted", "version": version}]}
+    (result,) = desk.jobs.results(INVESTIGATOR, changed.id, 10, "").items
+    assert result.candidates[0].watchlist_version == version
+
+
 def test_a_job_is_cancelled_once(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
     """A queued job that is cancelled is never searched; there is nothing left to cancel, and it is logged."""
     desk.listed("wanted", {"N-1": sample_people[1]})
