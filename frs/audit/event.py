@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from frs.types import Event, Json
 SCHEMA_VERSION = 1
 NONCE_BYTES = 32
 PAYLOAD_CONTEXT = b"audit payload"
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z")
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -80,7 +82,9 @@ def format_time(time: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read an instant as leaves write it. Raises ValueError."""
-    return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time as leaves write it")
+    return datetime.fromisoformat(text)
 
 
 def commitment(nonce: bytes, payload: bytes) -> str:

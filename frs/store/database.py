@@ -82,7 +82,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Give a consistent snapshot from its first statement on; it cannot write. Keep it short."""
+        """Give a consistent snapshot from its first statement on; it cannot write. Keep it short.
+
+        Raises FrsError: SHUTTING_DOWN once closed, OVERLOADED when all connections stay taken, STORAGE_FAILED.
+        """
+        if self._closed:
+            raise FrsError(Reason.SHUTTING_DOWN, "The database is closed.")
         with _translated(), self._engines.reader.connect() as connection, connection.begin() as transaction:
             yield connection
             transaction.rollback()  # nothing to keep
@@ -159,6 +164,8 @@ def inspect_database(settings: Settings) -> Iterator[sa.Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except sa.exc.TimeoutError as error:
+        raise FrsError(Reason.OVERLOADED, "Every connection to the database is taken.") from error
     except sa.exc.DBAPIError as error:
         if is_storage_error(error):
             raise storage_error(error) from error

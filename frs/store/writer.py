@@ -117,11 +117,25 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._take():
-            self._write(group)
-        self._drop_connection()
-        for participant in self._participants:
-            participant.detach()
+        group: list[_Act] = []
+        try:
+            while group := self._take():
+                self._write(group)
+            self._drop_connection()
+            for participant in self._participants:
+                participant.detach()
+        finally:
+            self._abandon(group)
+
+    def _abandon(self, group: list[_Act]) -> None:
+        """Leave nobody waiting if this thread ends because a participant broke its promise not to raise."""
+        with self._ready:
+            self._closing = True
+            waiting = [act for act in (*group, *self._queue) if not act.answer.done()]
+            self._queue.clear()
+        for act in waiting:
+            act.error = FrsError(Reason.STORAGE_FAILED, "The writer stopped; whether the act happened is not known.")
+            act.settle()
 
     def _take(self) -> list[_Act]:
         """Wait for the next group: whatever queued up while the last was written. Empty when closed and drained."""

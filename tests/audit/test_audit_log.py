@@ -360,7 +360,7 @@ def test_filters_use_indexes(house: AuditHouse) -> None:
 
     def explain(connection: sa.Connection, *rest: object) -> None:
         statement, parameters = str(rest[1]), rest[2]
-        if statement.startswith("SELECT audit_event.seq"):
+        if statement.startswith(("SELECT audit_event.seq", "SELECT audit_reference.seq")):
             rows = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[union-attr]
             plans.extend(str(row[3]) for row in rows)
 

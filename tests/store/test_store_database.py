@@ -174,12 +174,15 @@ def test_write_within_an_act_is_refused(store: Store) -> None:
 
 
 def test_closed_database_refuses_acts(store: Store) -> None:
-    """After close every act is refused; closing again is harmless."""
+    """After close every act and every read is refused; closing again is harmless."""
     store.database.close()
     store.database.close()
 
     with pytest.raises(FrsError) as caught:
         store.database.write(lambda tx: insert("late", tx))
+    assert caught.value.reason is Reason.SHUTTING_DOWN
+    with pytest.raises(FrsError) as caught, store.database.read():
+        pass
     assert caught.value.reason is Reason.SHUTTING_DOWN
 
 

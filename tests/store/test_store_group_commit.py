@@ -282,6 +282,29 @@ def test_full_disk_does_not_touch_others_of_the_group(database: Database) -> Non
     assert {f"act{n}" for n in range(6, 10)} <= answered
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_broken_promise_leaves_nobody_waiting(tmp_path: Path, clock: ManualClock) -> None:
+    """A participant that raises where it must not stops the writer, and every caller is told."""
+
+    class Breaks(CommitParticipant):
+        def undo_act(self) -> None:
+            raise RuntimeError("broken")
+
+        def rolled_back(self) -> None:
+            raise RuntimeError("broken")
+
+    database = Database.open(Settings(data_dir=tmp_path), clock, (Breaks(),))
+    acts: list[Callable[[Transaction], str]] = [lambda tx: insert(tx, "no such table")] * 3
+    with one_group(database, acts) as futures:
+        for future in futures:
+            with pytest.raises(FrsError, match="The writer stopped"):
+                future.result(10)
+    with pytest.raises(FrsError) as caught:
+        database.write(lambda tx: insert(tx, "late"))
+    assert caught.value.reason is Reason.SHUTTING_DOWN
+    database.close()
+
+
 def test_participant_that_joins_later_takes_part_in_the_next_group(database: Database, recorder: Recorder) -> None:
     """Something built on the open database can join; it is attached once and detached at the end."""
     late = Recorder()
