@@ -13,8 +13,10 @@ from frs.settings import QualitySettings
 from frs.types import Face, QualityReason, Template, new_id
 from frs.watchlist.model import ImageDraft
 
-BACKGROUND = 1 / 6
+BACKGROUND = 1 / 4
 """A face with less than this part of the largest one's area is somebody in the background, not the subject."""
+RIVAL = 1 / 2
+"""One with at least this part could be the subject however poor it is; between the two only a usable face counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +69,10 @@ def choose_face(faces: Sequence[Face], least: QualitySettings) -> tuple[Face, st
     if not faces:
         raise FrsError(Reason.NO_FACE, "No face was found in the picture.")
     face = faces[0]
-    others = [other for other in faces[1:] if _area(other) >= BACKGROUND * _area(face)]
+    others = [other for other in faces[1:] if _could_be_meant(other, face)]
     if others:
         count = len(others) + 1
-        message = f"The picture shows {count} faces (those under a sixth of the largest one's area not counted)."
+        message = f"The picture shows {count} faces (small or poor ones in the background not counted)."
         raise FrsError(Reason.SEVERAL_FACES, message, faces=str(count))
     problems = list(face.quality.reasons)
     if face.quality.size < least.min_face_enrol and QualityReason.TOO_SMALL not in problems:
@@ -82,8 +84,14 @@ def choose_face(faces: Sequence[Face], least: QualitySettings) -> tuple[Face, st
     ignored = len(faces) - 1
     if not ignored:
         return face, ""
-    what = "a small face" if ignored == 1 else f"{ignored} small faces"
-    return face, f"{what} in the background (under a sixth of the largest one's area) passed over."
+    what = "a face" if ignored == 1 else f"{ignored} faces"
+    return face, f"{what} in the background, small or poor, passed over."
+
+
+def _could_be_meant(other: Face, largest: Face) -> bool:
+    """Say whether a picture may as well be of this other face."""
+    share = _area(other) / _area(largest)
+    return share >= RIVAL or (share >= BACKGROUND and other.quality.usable)
 
 
 def _area(face: Face) -> float:
