@@ -2,12 +2,12 @@
 
 Two ways of finding them, chosen by how much there is to multiply, because that is what was measured (two cores,
 128 and 512 dimensions): :func:`faiss.knn` for small work, where its fixed cost is the lowest; a blocked matrix
-product with a running floor for large work, where FAISS reads all rows once per query, and one query with one core,
-while the product reads each block once for all queries and shares it among the cores.
+product with a running floor for large work, where FAISS reads all rows once per query and the product reads each block
+once for all of them, on all cores. (A single query on a single core stays with FAISS.)
 
 Promise: both give the same answer to the last bit, whatever other queries are in the batch and in whatever order the
 rows lie. A score is the inner product in double precision rounded to float32, and equal scores go to the lower key.
-Single precision only proposes contenders, with a slack above its greatest error for vectors of unit length.
+Single precision only proposes contenders, with a slack above its greatest error for vectors no longer than one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _FIRST_BLOCK, _BLOCK = 1024, 8192
 def best_rows(rows: Floats, keys: Keys, queries: Floats, k: int) -> tuple[Floats, Keys]:
     """Return the k greatest inner products of each query, descending, and the keys of their rows: two (q, k) arrays.
 
-    ``rows`` (n, d) and ``queries`` (q, d) are contiguous and of unit length, ``keys`` (n,) unique and not negative.
+    ``rows`` (n, d) are contiguous and of unit length, ``queries`` (q, d) too or shorter (a mean of unit vectors);
+    ``keys`` (n,) are unique and not negative.
     """
     scores = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), NONE, np.int64)
@@ -49,8 +50,8 @@ def best_rows(rows: Floats, keys: Keys, queries: Floats, k: int) -> tuple[Floats
 
 
 def _slack(dimension: int) -> np.float32:
-    # Rounding of a float32 inner product of unit vectors is below d * 2**-24 (Higham, Accuracy and Stability, 3.1);
-    # two rows are compared, and the exact scores are rounded once more.
+    # Rounding of a float32 inner product is below d * 2**-24 for vectors no longer than one (Higham, Accuracy and
+    # Stability, 3.1); two rows are compared, and the exact scores are rounded once more.
     return np.float32(dimension * 2.0**-22)
 
 

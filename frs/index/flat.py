@@ -73,7 +73,8 @@ class FlatIndex:
     def search(self, queries: Floats, k: int) -> tuple[Floats, Keys]:
         """Return the best k rows of each query: scores (q, k) descending, and keys (q, k), -1 where there is none.
 
-        ``queries`` is (q, dimension) float32 of unit length. Raises ValueError for other shapes or a k below 1.
+        ``queries`` is (q, dimension) float32, each of unit length or shorter. Raises ValueError for other shapes or a
+        k below 1.
         """
         if queries.ndim != 2 or queries.shape[1] != self.dimension or queries.dtype != np.float32:
             raise ValueError(f"queries must be float32 of shape (q, {self.dimension}), not {queries.shape}")

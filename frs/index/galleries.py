@@ -110,8 +110,9 @@ class Galleries:
     ) -> list[list[Hit]]:
         """Return for each query its best k subjects over the watchlists, best first, each by its best reference.
 
-        ``queries`` is (q, dimension) float32 of unit length; ``exclude`` names subjects to leave out. Equal scores go
-        to the reference enrolled first. Raises FrsError INDEX_UNAVAILABLE when a watchlist is stale or absent.
+        ``queries`` is (q, dimension) float32, each of unit length or shorter; ``exclude`` names subjects to leave out.
+        Equal scores go to the reference enrolled first. Raises FrsError INDEX_UNAVAILABLE when a watchlist is stale or
+        absent.
         """
         names = tuple(dict.fromkeys(watchlists))
         with self._turns.searching():

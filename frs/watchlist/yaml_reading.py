@@ -1,7 +1,8 @@
-"""YAML with positions: a reader over PyYAML's node graph that keeps line and column and refuses what is hostile."""
+"""YAML with positions: a reader of PyYAML's events that keeps line and column and refuses what is hostile."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,17 +65,10 @@ class Node:
 def read_document(data: bytes, problems: list[Problem]) -> Node | None:
     """Parse one YAML document into nodes; on failure add a problem and return None."""
     try:
-        text = data.decode("utf-8-sig")
-        loader = _LOADER(text)
-        try:
-            _refuse_aliases(text)
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
+        root = _tree(yaml.parse(data.decode("utf-8-sig"), Loader=_LOADER))
         if root is None:
             problems.append(Problem(1, 1, "the file is empty"))
-            return None
-        return _convert(root, 0)
+        return root
     except UnicodeDecodeError as error:
         problems.append(Problem(1, 1, f"the file is not UTF-8 text (byte {error.start})"))
     except yaml.MarkedYAMLError as error:
@@ -83,40 +77,61 @@ def read_document(data: bytes, problems: list[Problem]) -> Node | None:
         problems.append(Problem(line, column, f"not valid YAML: {error.problem or error.context}"))
     except (yaml.YAMLError, ValueError) as error:
         problems.append(Problem(1, 1, f"not valid YAML: {error}".splitlines()[0]))
-    except RecursionError:
-        problems.append(Problem(1, 1, f"nested deeper than {_MAX_DEPTH} levels"))
     return None
 
 
-def _refuse_aliases(text: str) -> None:
-    """Aliases could expand a small file into a huge one, and tags have no meaning here."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        tag = getattr(event, "tag", None)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or (tag and tag != "!"):
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet; its children are keys and values in turn when it is a mapping."""
+
+    event: yaml.Event
+    children: list[Node]
+
+
+def _tree(events: Iterable[yaml.Event]) -> Node | None:
+    """Build the nodes of the one document straight from the parser's events.
+
+    Aliases could expand a small file into a huge one, and tags have no meaning here: both are refused where they stand.
+    """
+    stack: list[_Open] = []
+    root: Node | None = None
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+            raise _refused("the file holds a second document", event)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _refused("anchors, aliases and tags are not allowed", event)
+        if getattr(event, "tag", None) not in {None, "!"}:
             raise _refused("anchors, aliases and tags are not allowed", event)
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _MAX_DEPTH:
+            if len(stack) == _MAX_DEPTH:
                 raise _refused(f"nested deeper than {_MAX_DEPTH} levels", event)
+            stack.append(_Open(event, []))
+            continue
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node(*_position(event), scalar=event.value)
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            node = _closed(stack.pop())
+        else:
+            continue
+        if stack:
+            stack[-1].children.append(node)
+        else:
+            root = node
+    return root
+
+
+def _closed(found: _Open) -> Node:
+    if isinstance(found.event, yaml.SequenceStartEvent):
+        return Node(*_position(found.event), items=tuple(found.children))
+    names = ("?" if key.scalar is None else key.scalar for key in found.children[::2])
+    return Node(*_position(found.event), fields=tuple(zip(names, found.children[1::2], strict=True)))
+
+
+def _position(event: yaml.Event) -> tuple[int, int]:
+    mark: Any = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _refused(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
     mark: Any = event.start_mark  # the stubs give it the C parser's type as well
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-
-
-def _convert(node: yaml.Node, depth: int) -> Node:
-    line, column = node.start_mark.line + 1, node.start_mark.column + 1
-    if isinstance(node, yaml.MappingNode):
-        fields = []
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-            converted = _convert(value, depth + 1)
-            fields.append((name, converted))
-        return Node(line, column, fields=tuple(fields))
-    if isinstance(node, yaml.SequenceNode):
-        return Node(line, column, items=tuple(_convert(item, depth + 1) for item in node.value))
-    return Node(line, column, scalar=str(node.value))

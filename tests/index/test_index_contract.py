@@ -83,6 +83,19 @@ def test_a_batch_answers_as_one_query_does(make: Make) -> None:
         np.testing.assert_array_equal(alone[1][0], together[1][place])
 
 
+@pytest.mark.parametrize("rows", [100, 12000])
+def test_a_mean_of_several_templates_is_searched_exactly(make: Make, rows: int) -> None:
+    """A query shorter than one, the mean of a track's templates, scores the mean of their scores."""
+    vectors, keys = unit(rows, 24, 2), np.arange(rows)
+    index = make(24)
+    index.add(keys, vectors)
+    means = np.stack([vectors[:5].mean(axis=0), np.zeros(24, np.float32), unit(30, 24, 8).mean(axis=0)])
+    scores, found = index.search(means, 10)
+    wanted_scores, wanted = brute_force(keys, vectors, means, 10)
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(scores, wanted_scores)
+
+
 def test_the_order_of_adding_does_not_matter(make: Make) -> None:
     """Rows added in another order, or after removals, give the same answer."""
     vectors, probes, keys = unit(400, 16, 7), unit(6, 16, 8), np.arange(400)

@@ -12,10 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from installation import Installation
-from manual_clock import ManualClock
-from watchlist_drafts import MANAGER, image, person
-
 from frs.audit.log import AuditLog
 from frs.embed.loading import load_engine
 from frs.index.galleries import Galleries
@@ -23,6 +19,9 @@ from frs.settings import Settings
 from frs.store.keyring import Keyring
 from frs.store.vault import Vault
 from frs.watchlist.rebuilding import Indexing
+from tests.installation import Installation
+from tests.manual_clock import ManualClock
+from tests.watchlist.watchlist_drafts import MANAGER, image, person
 
 STEPS: dict[str, tuple[str, type, str, bool]] = {
     # name: the act, the real method around which it dies, and whether after it has run

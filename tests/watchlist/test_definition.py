@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,7 @@ def test_a_whole_definition_is_read() -> None:
         ("taken_on: 2026-01-02", "taken_on: yesterday", 15, "must be a date"),
         ("nominal: N2", "nominal: N1", 16, "stands at line 11 already"),
         ("grading: red", "grading: blue", 18, "one of red, amber, green"),
+        ("2027-01-31T18:00:00Z", "9999-12-31T23:59:59-23:59", 5, "instant with a zone"),
     ],
 )
 def test_each_problem_is_told_with_its_line(old: str, new: str, line: int, message: str) -> None:
@@ -131,3 +134,47 @@ def test_mutated_definitions_raise_only_the_documented_error(data: st.DataObject
         parse_definition("list-a", text.encode("utf-8", "surrogatepass"), "watchlist.yaml")
     except FrsError as error:
         assert error.reason is Reason.WATCHLIST_FILE_INVALID  # noqa: PT017
+
+
+@pytest.mark.parametrize("path", ["x" * 255 + ".jpg", "loop", "b", ".", '"a\\0b"'])
+def test_a_path_that_is_no_file_is_a_problem_of_its_line(tmp_path: Path, path: str) -> None:
+    """Too long a name, a link to itself, a folder: the line is named, nothing breaks."""
+    folder = tmp_path / "list-a"
+    (folder / "b").mkdir(parents=True)
+    (folder / "b" / "c.jpg").write_bytes(b"x")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "watchlist.yaml").write_text(GOOD.replace("a.jpg", path))
+    with pytest.raises(DefinitionError) as caught:
+        read_definition(folder)
+    assert [p.line for p in caught.value.problems] == [15]
+
+
+def test_a_picture_named_twice_for_a_person_is_a_problem() -> None:
+    """The server would refuse it; the file says so first."""
+    line = "      - {path: a.jpg, source: custody, taken_on: 2026-01-02}\n"
+    assert problems(GOOD.replace(line, line * 2)) == [(16, "a.jpg stands twice")]
+
+
+def test_a_list_of_seventeen_thousand_is_read_in_seconds() -> None:
+    """Lists of that size are common in the field."""
+    head, entry = (
+        GOOD.split("  - nominal: N1", maxsplit=1)[0],
+        GOOD[GOOD.index("  - nominal: N1") : GOOD.index("  - nominal: N2")],
+    )
+    text = head + "".join(entry.replace("N1", f"N{number}") for number in range(17_000))
+    start = time.monotonic()
+    assert len(parse_definition("list-a", text.encode(), "watchlist.yaml").entries) == 17_000
+    assert time.monotonic() - start < 60
+
+
+def test_the_example_is_valid_with_and_without_its_entries(tmp_path: Path) -> None:
+    """What is commented out in the shipped example is a definition too."""
+    example = Path(__file__).resolve().parents[2] / "watchlists" / "example"
+    assert read_definition(example).entries == ()
+    text = (example / "watchlist.yaml").read_text()
+    fields, entries = text.split("entries: []\n")
+    fields = re.sub(r"^# (thresholds:|  \w+: [{d])", r"\1", fields, flags=re.MULTILINE)
+    whole = fields + re.sub(r"^# ", "", entries, flags=re.MULTILINE)
+    found = parse_definition("example", whole.encode(), "watchlist.yaml")
+    assert [len(entry.images) for entry in found.entries] == [2, 1]
+    assert [t.mode for t in found.thresholds] == [Mode.LIVE, Mode.RETROSPECTIVE, Mode.OPERATOR]

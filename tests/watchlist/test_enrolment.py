@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from installation import Installation
-from watchlist_drafts import MANAGER, OFFICER, Desk, actions, details, image, person, watchlist_draft
 
 from frs.embed.decoding import decode_picture, encode_jpeg
 from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image, subject
 from frs.types import Picture, QualityReason, new_id
 from frs.watchlist.model import Grading, SubjectState, WatchlistChanges, WatchlistState
+from tests.installation import Installation
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, actions, details, image, person, watchlist_draft
 
 
 @pytest.fixture

@@ -12,10 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from die_at_step import STEPS
-from installation import MODELS, Installation, engine_settings, lay_out
-from manual_clock import ManualClock
-from watchlist_drafts import MANAGER, actions, image, person, watchlist_draft
 
 from frs.audit.log import EventFilter
 from frs.embed.engine import FaceEngine
@@ -23,6 +19,10 @@ from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.watchlist.rebuilding import open_template
+from tests.installation import MODELS, Installation, engine_settings, lay_out
+from tests.manual_clock import ManualClock
+from tests.watchlist.die_at_step import STEPS
+from tests.watchlist.watchlist_drafts import MANAGER, actions, image, person, watchlist_draft
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from installation import Installation
-from watchlist_drafts import MANAGER, Desk, active, image, person, watchlist_draft
 
 from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.types import Mode
+from tests.installation import Installation
+from tests.watchlist.watchlist_drafts import MANAGER, Desk, active, image, person, watchlist_draft
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from installation import Installation
-from watchlist_drafts import MANAGER, OFFICER, Desk, active, image, person, watchlist_draft
 
 from frs.errors import FrsError, Reason
 from frs.store.schema import watchlist_threshold
 from frs.types import Hit, Mode, ModelInfo, Threshold, ThresholdDefault, new_id
 from frs.watchlist import thresholds
 from frs.watchlist.model import ThresholdSpec, WatchlistChanges
+from tests.installation import Installation
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, active, image, person, watchlist_draft
 
 MODEL = ModelInfo("pack", "0123456789ab", 128, "mirror", "CPUExecutionProvider")
 CALIBRATED = replace(MODEL, thresholds=(ThresholdDefault(Mode.LIVE, 0.7, "measured"),))

@@ -7,12 +7,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from installation import Installation
-from watchlist_drafts import EVERY_MODE, MANAGER, OFFICER, Desk, actions, details, image, person, watchlist_draft
 
 from frs.errors import FrsError, Reason
 from frs.types import Mode, new_id
 from frs.watchlist.model import Grading, SubjectState, ThresholdSpec, Watchlist, WatchlistChanges, WatchlistState
+from tests.installation import Installation
+from tests.watchlist.watchlist_drafts import (
+    EVERY_MODE,
+    MANAGER,
+    OFFICER,
+    Desk,
+    actions,
+    details,
+    image,
+    person,
+    watchlist_draft,
+)
 
 DRAFT, APPROVED, ACTIVE, RETIRED = WatchlistState
 

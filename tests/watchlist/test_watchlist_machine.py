@@ -19,15 +19,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from installation import Installation, engine_settings, lay_out
-from manual_clock import ManualClock
-from watchlist_drafts import MANAGER, OFFICER, actions, image, person, watchlist_draft
 
 from frs.embed.loading import load_engine
 from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
 from frs.types import Mode, new_id
 from frs.watchlist.model import SubjectState, WatchlistChanges, WatchlistState
+from tests.installation import Installation, engine_settings, lay_out
+from tests.manual_clock import ManualClock
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, actions, image, person, watchlist_draft
 
 DRAFT, APPROVED, ACTIVE, RETIRED = WatchlistState
 

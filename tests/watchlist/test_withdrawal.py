@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from installation import Installation
-from watchlist_drafts import MANAGER, Desk, actions, active, details, image, person
 
 from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.types import Mode, new_id
 from frs.watchlist.model import SubjectState
+from tests.installation import Installation
+from tests.watchlist.watchlist_drafts import MANAGER, Desk, actions, active, details, image, person
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from installation import Installation
-
 from frs.audit.log import EventFilter
 from frs.types import Actor, Mode, Role
 from frs.watchlist.model import ImageDraft, SubjectDraft, ThresholdSpec, Watchlist, WatchlistDraft
 from frs.watchlist.registry import Watchlists
+from tests.installation import Installation
 
 MANAGER = Actor("mary", frozenset({Role.WATCHLIST_MANAGER}), "certificate:0a")
 OFFICER = Actor("supt-a", frozenset({Role.AUTHORISING_OFFICER}), "certificate:0b")
