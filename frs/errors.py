@@ -180,7 +180,9 @@ CATALOGUE: dict[Reason, Entry] = {
         Status.FAILED_PRECONDITION, "Review the watchlist's present version before opening a deployment with it."
     ),
     Reason.WATCHLIST_EMPTY: Entry(Status.FAILED_PRECONDITION, "Enrol at least one subject first."),
-    Reason.WATCHLIST_CHANGED: Entry(Status.ABORTED, "Read the watchlist again and repeat the change on its new version."),
+    Reason.WATCHLIST_CHANGED: Entry(
+        Status.ABORTED, "Read the watchlist again and repeat the change on its new version."
+    ),
     Reason.WATCHLIST_FILE_INVALID: Entry(Status.INVALID_ARGUMENT, "Correct the lines named and run the command again."),
     Reason.CATEGORY_NOT_ALLOWED: Entry(Status.INVALID_ARGUMENT, "Use one of the categories that the policy allows."),
     Reason.SUBJECT_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the subject's name with `frs watchlist show`."),
@@ -218,7 +220,9 @@ CATALOGUE: dict[Reason, Entry] = {
         Status.OUT_OF_RANGE, "Resume from the offset named in the error's metadata (committed_offset)."
     ),
     Reason.UPLOAD_INCOMPLETE: Entry(Status.FAILED_PRECONDITION, "Finish the upload before starting a job with it."),
-    Reason.UPLOAD_CHECKSUM_MISMATCH: Entry(Status.DATA_LOSS, "Upload the file again; its bytes differ from its SHA-256."),
+    Reason.UPLOAD_CHECKSUM_MISMATCH: Entry(
+        Status.DATA_LOSS, "Upload the file again; its bytes differ from its SHA-256."
+    ),
     Reason.UPLOAD_TOO_LARGE: Entry(Status.INVALID_ARGUMENT, "Split the media; uploads are limited in size."),
     Reason.UPLOAD_IN_USE: Entry(
         Status.FAILED_PRECONDITION, "Cancel the job that needs the upload, or wait for it; it is destroyed then."
@@ -247,7 +251,9 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.MODEL_CHANGED: Entry(
         Status.FAILED_PRECONDITION, "A file of the pack differs from its manifest: install the pack again."
     ),
-    Reason.MODEL_INVALID: Entry(Status.FAILED_PRECONDITION, "The folder is not a usable model pack; see docs/models.md."),
+    Reason.MODEL_INVALID: Entry(
+        Status.FAILED_PRECONDITION, "The folder is not a usable model pack; see docs/models.md."
+    ),
     Reason.MODEL_LICENCE_NOT_ACCEPTED: Entry(
         Status.FAILED_PRECONDITION, "Read the licence and repeat the command with --accept-license."
     ),

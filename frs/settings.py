@@ -22,10 +22,14 @@ class ServerSettings(_Group):
     """The gRPC edge."""
 
     address: str = Field("127.0.0.1:7443", description="Host and port the gRPC server listens on.")
-    metrics_address: str = Field("127.0.0.1:0", description="Host and port of /metrics and /health; empty turns it off.")
+    metrics_address: str = Field(
+        "127.0.0.1:0", description="Host and port of /metrics and /health; empty turns it off."
+    )
     tls: bool = Field(True, description="TLS with client certificates; false is accepted on loopback only.")
     reflection: bool = Field(False, description="Offer gRPC server reflection.")
-    max_message_mib: int = Field(21, ge=1, le=64, description="Largest message accepted, MiB (a 20 MiB photograph and its fields).")
+    max_message_mib: int = Field(
+        21, ge=1, le=64, description="Largest message accepted, MiB (a 20 MiB photograph and its fields)."
+    )
     request_workers: int = Field(8, ge=1, le=256, description="Threads for unary requests.")
     drain_seconds: float = Field(20.0, ge=0, description="How long SIGTERM waits for requests and streams to finish.")
 
@@ -35,18 +39,26 @@ class EmbedSettings(_Group):
 
     pack: str = Field("starter", description="Name of the model pack in models_dir, or a folder.")
     profile: Literal["auto", "plain", "mirror"] = Field(
-        "auto", description="Scoring profile: plain, or mirror (the template averages a face and its mirror image); auto takes the pack's."
+        "auto",
+        description="Scoring profile: plain, or mirror (the template averages a face and its mirror image); "
+        "auto takes the pack's.",
     )
     require_gpu: bool = Field(False, description="Refuse to start unless the CUDA provider is in use.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Which ONNX Runtime provider to ask for.")
     gpu_memory_mib: int = Field(0, ge=0, description="Cap of the CUDA arena, MiB; 0 leaves ONNX Runtime's default.")
-    cudnn_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] = Field("HEURISTIC", description="cuDNN convolution algorithm search.")
+    cudnn_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] = Field(
+        "HEURISTIC", description="cuDNN convolution algorithm search."
+    )
     fixed_batch: bool = Field(False, description="Pad batches to max_batch so that CUDA sees one shape.")
     threads: int = Field(0, ge=0, description="ONNX Runtime intra-op threads; 0 is one per core.")
     max_batch: int = Field(32, ge=1, le=512, description="Most faces in one recogniser call.")
     batch_wait_ms: float = Field(2.0, ge=0, le=100, description="How long a batch waits for more faces, milliseconds.")
-    queue_faces: int = Field(512, ge=1, description="Faces that may wait for the recogniser; beyond it requests are refused.")
-    detector_size: int = Field(640, ge=160, le=2560, multiple_of=32, description="Longer side the picture is scaled to for detection, pixels.")
+    queue_faces: int = Field(
+        512, ge=1, description="Faces that may wait for the recogniser; beyond it requests are refused."
+    )
+    detector_size: int = Field(
+        640, ge=160, le=2560, multiple_of=32, description="Longer side the picture is scaled to for detection, pixels."
+    )
     detector_score: float = Field(0.5, gt=0, lt=1, description="Least detector confidence for a face.")
     max_picture_mib: int = Field(20, ge=1, description="Largest encoded picture, MiB.")
     max_picture_megapixels: int = Field(50, ge=1, description="Largest picture after decoding, megapixels.")
@@ -82,8 +94,12 @@ class LiveSettings(_Group):
     queue_frames: int = Field(4, ge=1, le=64, description="Frames held per camera; the newest win.")
     min_frames: int = Field(3, ge=1, description="Usable frames of a track that must be seen before an alert.")
     max_frames: int = Field(10, ge=1, description="Best frames of a track that count as evidence.")
-    track_lost_seconds: float = Field(2.0, gt=0, description="A track ends when its face was not seen for this long, capture time.")
-    cooldown_seconds: float = Field(60.0, ge=0, description="No second alert for a person on a camera within this time, capture time.")
+    track_lost_seconds: float = Field(
+        2.0, gt=0, description="A track ends when its face was not seen for this long, capture time."
+    )
+    cooldown_seconds: float = Field(
+        60.0, ge=0, description="No second alert for a person on a camera within this time, capture time."
+    )
     minute_seconds: float = Field(60.0, gt=0, description="Interval of the per-camera count event.")
 
 
@@ -91,10 +107,16 @@ class RetrospectiveSettings(_Group):
     """Retrospective searches."""
 
     max_upload_mib: int = Field(4096, ge=1, description="Largest upload, MiB.")
-    upload_hours: float = Field(24.0, gt=0, description="An upload that no job used is destroyed after this time, hours.")
+    upload_hours: float = Field(
+        24.0, gt=0, description="An upload that no job used is destroyed after this time, hours."
+    )
     video_fps: float = Field(5.0, gt=0, description="Frames per second examined in a video.")
-    segment_seconds: float = Field(60.0, gt=0, description="A video's results are committed for each such stretch; tracks end there, seconds.")
-    video_stall_seconds: float = Field(30.0, gt=0, description="A video that yields no frame for this long is given up.")
+    segment_seconds: float = Field(
+        60.0, gt=0, description="A video's results are committed for each such stretch; tracks end there, seconds."
+    )
+    video_stall_seconds: float = Field(
+        30.0, gt=0, description="A video that yields no frame for this long is given up."
+    )
     max_candidates: int = Field(50, ge=1, le=1000, description="Most candidates per face.")
 
 
@@ -104,7 +126,10 @@ class OperatorSettings(_Group):
     keep_matched_probe: bool = Field(False, description="Keep a matched probe, sealed, until its outcome is recorded.")
     max_candidates: int = Field(5, ge=1, le=100, description="Most candidates returned.")
     dominant_face_ratio: float = Field(
-        2.0, ge=1.0, description="With several faces the largest is searched when its area is this many times the next; else refused."
+        2.0,
+        ge=1.0,
+        description="With several faces the largest is searched when its area is this many times the next; "
+        "else refused.",
     )
 
 
@@ -159,7 +184,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then ``frs.toml`` beside the data."""
+        """Order the sources: flags, then environment, then ``frs.toml`` beside the data."""
+        del dotenv_settings, file_secret_settings  # not read: one file, beside the data
         given = init_settings()
         folder = given.get("data_dir") or env_settings().get("data_dir") or "frs-data"
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(str(folder)) / "frs.toml")

@@ -20,7 +20,7 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Template = npt.NDArray[np.float32]
 T = TypeVar("T")
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 def new_id() -> str:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installation import MODELS, Installation, engine_settings, lay_out
-from manual_clock import ManualClock
 
 from frs.clock import SystemClock
 from frs.embed.adding import Choice, add_folder
@@ -17,8 +15,10 @@ from frs.embed.engine import FaceEngine
 from frs.embed.loading import load_engine
 from frs.embed.pack import Pack
 from frs.embed.shelf import Shelf
-from frs.embed.starter import make_starter
+from frs.embed.starter import ensure_starter
 from frs.errors import FrsError
+from tests.installation import MODELS, Installation, engine_settings, lay_out
+from tests.manual_clock import ManualClock
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -27,12 +27,7 @@ SHARED = ROOT.parent / "shared"
 @pytest.fixture(scope="session")
 def starter_pack() -> Pack:
     """Return the starter pack, made once and kept in ``.cache/models``."""
-    shelf = Shelf(MODELS)
-    try:
-        return shelf.load("starter")
-    except FrsError:
-        MODELS.mkdir(parents=True, exist_ok=True)
-        return make_starter(shelf, SystemClock())
+    return ensure_starter(Shelf(MODELS), SystemClock())
 
 
 @pytest.fixture(scope="session")

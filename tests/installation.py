@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manual_clock import ManualClock
-
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog
 from frs.embed.engine import FaceEngine
@@ -17,6 +15,7 @@ from frs.store.keyring import create_keyring
 from frs.store.opening import Store, open_store
 from frs.watchlist.rebuilding import RebuildReport
 from frs.watchlist.registry import Watchlists
+from tests.manual_clock import ManualClock
 
 MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
 """Where the tests' model packs are kept from one run to the next."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from frs.audit.actions import OPERATION, Action, Operation
 from frs.audit.event import build_record, commitment, open_payload, owner
+from frs.audit.leaves import LeafChecker
 from frs.errors import FrsError, Reason
 from frs.types import Actor, Event, Json, ListVersion, References, Role
 from tests.audit_house import ALICE, AuditHouse, alert_event
@@ -98,6 +99,25 @@ def test_leaf_holds_no_name_and_no_free_text(
     fields = json.loads(record.leaf)
     assert re.fullmatch(r"a:[0-9a-f]{64}", fields["actor"])
     assert re.fullmatch(r"s:[0-9a-f]{64}", fields["refs"]["subjects"][0])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(
+    names=st.lists(st.text(st.characters(codec="utf-8")), max_size=3),
+    version=st.integers(0, 2**53 - 1),
+    other=st.none() | st.text(st.characters(codec="utf-8")),
+)
+def test_verifiers_canonical_form_is_that_of_rfc_8785(
+    house: AuditHouse, names: list[str], version: int, other: str | None
+) -> None:
+    """Whatever a leaf refers to, the verifier takes the leaf for canonical, and a respelt one not."""
+    references = References(
+        tuple(ListVersion(name, version) for name in names), tuple(names), other, other, other, other
+    )
+    leaf = build_record(Event("log.read", ALICE, references), 0, NOW, house.store.vault).leaf
+
+    assert LeafChecker().check(leaf) == (json.loads(leaf), [])
+    assert LeafChecker().check(json.dumps(json.loads(leaf)).encode())[0] is None
 
 
 JSON: st.SearchStrategy[Json] = st.recursive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import time
@@ -24,8 +25,9 @@ from frs.embed.dlib_graph import build_resnet
 from frs.embed.dlib_weights import MAX_BYTES, ResnetWeights, parse_resnet
 from frs.embed.pack import Pack
 from frs.embed.shelf import Shelf
-from frs.embed.starter import make_starter, starter_sources
+from frs.embed.starter import ensure_starter, make_starter, starter_sources
 from frs.errors import FrsError, Reason
+from frs.types import Mode
 
 
 class StoppedClock:
@@ -71,8 +73,30 @@ def test_starter_is_complete_and_says_it_is_weak(made: Pack) -> None:
 
 def test_starter_is_the_same_on_every_machine(made: Pack) -> None:
     """The built files have fixed bytes, because templates and thresholds are tied to them."""
-    assert made.detector.sha256 == "fa78c35c899d87080da76be05c62d6bd22627f5ed8372d844cc1cd70dfc24c25"
-    assert made.recogniser.sha256 == "827e2ba35b811845111b5d960b5a73479724f85b18740fce71c9773d83fdf131"
+    assert (made.detector.sha256, made.recogniser.sha256) == starter.BUILT
+
+
+def test_starter_ships_a_threshold_for_each_mode(made: Pack) -> None:
+    """Each mode has a default with the data behind it, and no score is lower than the live one."""
+    assert {t.mode for t in made.thresholds} == set(Mode)
+    assert all("LFW" in t.basis for t in made.thresholds)
+    live = next(t.score for t in made.thresholds if t.mode is Mode.LIVE)
+    assert all(live <= t.score < 1 for t in made.thresholds)
+
+
+def test_starter_is_made_again_only_when_it_has_to_be(tmp_path: Path) -> None:
+    """An intact pack is kept; one that is absent, changed, or says something else than this version is made anew."""
+    shelf, place = Shelf(tmp_path), tmp_path / "starter"
+    first = ensure_starter(shelf, StoppedClock())
+    before = place.stat().st_ino
+    assert ensure_starter(shelf, StoppedClock()) == first
+    assert place.stat().st_ino == before
+    (place / "dlib_resnet.onnx").write_bytes(b"changed")
+    assert ensure_starter(shelf, StoppedClock()) == first
+    manifest = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(json.dumps(manifest | {"thresholds": []}))
+    assert shelf.load("starter").thresholds == ()
+    assert ensure_starter(shelf, StoppedClock()) == first
 
 
 def test_starter_is_made_quickly_and_reports_progress(tmp_path: Path) -> None:

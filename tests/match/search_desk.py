@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -70,7 +70,7 @@ class SearchDesk:
 
     @property
     def clock(self) -> ManualClock:
-        return cast(ManualClock, self.installation.clock)
+        return self.installation.clock
 
     @property
     def database(self) -> Database:

@@ -16,8 +16,7 @@ from frs.embed.loading import load_engine
 from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
 from frs.match.live import LiveFrame, StreamCounts
-from tests.conftest import engine_settings
-from tests.installation import Installation
+from tests.installation import Installation, engine_settings
 from tests.manual_clock import ManualClock
 from tests.match.film import START, film
 from tests.match.stage import FEED, OFFICER, THRESHOLD, Stage, details, play

@@ -9,6 +9,7 @@ import pytest
 
 from frs.errors import FrsError, Reason
 from frs.store.kek import LocalKeyEncryptionKey, create_kek_file, read_kek_file
+from frs.store.keycache import KeyCache
 from frs.store.keyring import PSEUDONYM_SECRET, Keyring, create_keyring
 from frs.store.opening import Store
 from tests.manual_clock import ManualClock
@@ -214,6 +215,21 @@ def test_threads_agree_on_a_new_owners_key(store: Store) -> None:
         store.database.write(lambda _: None)
     assert len(found) == 800
     assert len(set(found)) == 100
+
+
+def test_cache_keeps_the_most_recently_used() -> None:
+    """A full cache lets go of the key that was used longest ago, and of those it is told to forget."""
+    cache = KeyCache(capacity=2)
+    cache.put("a", b"1")
+    cache.put("b", b"2")
+    assert cache.get("a") == b"1"
+    cache.put("c", b"3")
+    assert [cache.get(owner) for owner in "abc"] == [b"1", None, b"3"]
+    cache.forget("a")
+    cache.forget("never there")
+    assert cache.get("a") is None
+    cache.clear()
+    assert cache.get("c") is None
 
 
 def test_keys_live_apart_from_the_database(store: Store) -> None:
