@@ -38,7 +38,8 @@ class ReferenceChecker:
 
     def check(self, connection: sa.Connection) -> Iterator[Problem]:
         """Compare with the table."""
-        for row in connection.execute(sa.select(_reference.kind, _reference.value, _reference.seq)):
+        everything = sa.select(_reference.kind, _reference.value, _reference.seq).execution_options(yield_per=_BUCKET)
+        for row in connection.execute(everything):
             self._sums[row.seq // _BUCKET] -= self._hash(row.kind, row.value, row.seq)
         differing = sorted(bucket for bucket, total in self._sums.items() if total)
         for bucket in differing[:_MOST_BUCKETS]:

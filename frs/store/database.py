@@ -119,8 +119,8 @@ class Database:
     def truncate_wal(self, patience_ms: int = 250) -> bool:
         """Empty SQLite's write-ahead log, so that deleted bytes are in no file of the data directory.
 
-        False when a reader held an old snapshot for longer than ``patience_ms`` milliseconds; it is then tried again
-        after the next write and at closing. Other databases have nothing to truncate: True.
+        False when that could not be done within ``patience_ms`` milliseconds, mostly because a reader held an old
+        snapshot; it is then tried again after the next write and at closing. Other databases have nothing to truncate.
         """
         self._truncation_due = not _truncate(self._engines.file, patience_ms)
         return not self._truncation_due
@@ -186,7 +186,5 @@ def _truncate(file: Path | None, patience_ms: int = 2000) -> bool:
     try:
         with closing(sqlite.connect(file, f"PRAGMA busy_timeout={patience_ms}")) as connection:
             return sqlite.truncate_wal(connection)
-    except sqlite3.Error as error:
-        if sqlite.is_busy(error):
-            return False
-        raise storage_error(error) from error
+    except sqlite3.OperationalError:  # a lock held for too long, or no room to copy the pages: tried again later
+        return False

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,39 +27,22 @@ import sqlalchemy as sa
 
 from frs.clock import Clock, SystemClock
 from frs.errors import FrsError, Reason
-from frs.store.durable import make_folder
-from frs.store.kek import KEY_BYTES, KeyEncryptionKey, create_kek_file, read_kek_file
+from frs.store.kek import KEY_BYTES, KeyEncryptionKey, read_kek_file
+from frs.store.keycache import KeyCache
 from frs.store.keyfile import KeyFile
+from frs.store.keyring_creation import (
+    KEK_FILE,
+    KEYS_FILE,
+    LOG_SIGNING_SECRET,
+    PSEUDONYM_SECRET,
+    create_keyring,
+    secret_context,
+)
 from frs.store.lock import FolderLock
 from frs.store.schema import key_destruction
 from frs.store.transaction import CommitParticipant, Transaction
 
-KEK_FILE = "kek"
-KEYS_FILE = "keyring.sqlite"
-PSEUDONYM_SECRET = "pseudonym"  # noqa: S105  # the name of a secret
-LOG_SIGNING_SECRET = "log-signing"  # noqa: S105
-_CACHED_KEYS = 65_536
-
-
-def create_keyring(path: Path, kek: KeyEncryptionKey | None = None) -> None:
-    """Make a keyring: key-encryption key (unless one is given), pseudonym key and the log's signing key.
-
-    One that is there stays as it is; one that an interrupted call left unfinished is finished.
-    Raises FrsError: KEY_MISSING when there are keys but not the file that opens them, DATA_DIRECTORY_IN_USE.
-    """
-    make_folder(path)
-    lock = FolderLock(path)
-    try:
-        if kek is None and not (path / KEK_FILE).exists() and not (path / KEYS_FILE).exists():
-            create_kek_file(path / KEK_FILE)
-        kek = kek or read_kek_file(path / KEK_FILE)
-        file = KeyFile(path / KEYS_FILE)
-        names = (PSEUDONYM_SECRET, LOG_SIGNING_SECRET)
-        wrapped = {name: kek.wrap(secrets.token_bytes(KEY_BYTES), _secret_context(name)) for name in names}
-        file.add_secrets(wrapped, kek.id)
-        file.close()
-    finally:
-        lock.release()
+__all__ = ["LOG_SIGNING_SECRET", "PSEUDONYM_SECRET", "Keyring", "create_keyring"]
 
 
 class Keyring(CommitParticipant):
@@ -75,7 +57,7 @@ class Keyring(CommitParticipant):
         self._folder_lock = lock
         self._memory = threading.RLock()  # guards all below
         self._changing = threading.Lock()  # one change of the file at a time; taken before _memory
-        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._cache = KeyCache()
         self._fresh: dict[str, bytes] = {}  # made, not yet durable
         self._dying: set[str] = set()
         self._destructions = 0  # counts, so that a reader that was overtaken by one does not cache what it read
@@ -122,7 +104,7 @@ class Keyring(CommitParticipant):
             raise FrsError(
                 Reason.NOT_INITIALISED, f"The keyring at {self.path} is unfinished: it lacks the {name} key."
             )
-        return self._kek.unwrap(wrapped, _secret_context(name))
+        return self._kek.unwrap(wrapped, secret_context(name))
 
     def key(self, owner: str) -> bytes:
         """Return an owner's key, 32 bytes. Raises FrsError: KEY_MISSING when destroyed or never made, KEY_WRONG."""
@@ -136,7 +118,7 @@ class Keyring(CommitParticipant):
         key = self._kek.unwrap(wrapped, _owner_context(owner))
         with self._memory:
             if before == self._destructions:
-                self._remember(owner, key)
+                self._cache.put(owner, key)
         return key
 
     def key_or_new(self, owner: str) -> bytes:
@@ -147,7 +129,7 @@ class Keyring(CommitParticipant):
             wrapped = self._file.wrapped(owner)
             if wrapped is not None:
                 key = self._kek.unwrap(wrapped, _owner_context(owner))
-                self._remember(owner, key)
+                self._cache.put(owner, key)
                 return key
             if owner in self._dying or self._file.destroyed_at(owner) is not None:
                 raise self._missing(owner)
@@ -230,16 +212,7 @@ class Keyring(CommitParticipant):
     # --- inside ---
 
     def _known(self, owner: str) -> bytes | None:
-        key = self._cache.get(owner)
-        if key is not None:
-            self._cache.move_to_end(owner)
-            return key
-        return self._fresh.get(owner)
-
-    def _remember(self, owner: str, key: bytes) -> None:
-        self._cache[owner] = key
-        if len(self._cache) > _CACHED_KEYS:
-            self._cache.popitem(last=False)
+        return self._cache.get(owner) or self._fresh.get(owner)
 
     def _missing(self, owner: str) -> FrsError:
         when = self._file.destroyed_at(owner)
@@ -256,7 +229,7 @@ class Keyring(CommitParticipant):
             with self._memory:
                 for owner in batch:
                     if (key := self._fresh.pop(owner, None)) is not None:
-                        self._remember(owner, key)
+                        self._cache.put(owner, key)
 
     def _carry_out_doomed(self) -> None:
         with self._memory:
@@ -292,13 +265,9 @@ class Keyring(CommitParticipant):
 
     def _forget(self, owners: Sequence[str]) -> None:
         for owner in owners:
-            self._cache.pop(owner, None)
+            self._cache.forget(owner)
             self._fresh.pop(owner, None)
 
 
 def _owner_context(owner: str) -> bytes:
     return b"owner\x00" + owner.encode("utf-8")
-
-
-def _secret_context(name: str) -> bytes:
-    return b"secret\x00" + name.encode("utf-8")

@@ -80,12 +80,6 @@ def is_full(error: BaseException) -> bool:
     return code is not None and code & 0xFF == sqlite3.SQLITE_FULL  # the low byte of an extended code is its kind
 
 
-def is_busy(error: BaseException) -> bool:
-    """Whether the error says that another connection holds a lock for too long."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
 def truncate_wal(connection: sqlite3.Connection) -> bool:
     """Move the write-ahead log into the database and empty its file; False when a reader or writer is in the way."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
