@@ -59,7 +59,6 @@ class Application:
             self._build_rooms()
             self._stack = stack.pop_all()
         self._timer: CheckpointTimer | None = None
-        self._started = False
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
@@ -110,21 +109,21 @@ class Application:
             "provider": model.provider,
         }
         self.journal.record(Actor.system(), Action.SERVICE_STARTED, said)
+        # Undone in reverse, each whatever becomes of the others: no new work, then the stop is logged, then signed.
         self._timer = CheckpointTimer(self.audit, self.settings.audit.checkpoint_seconds)
         self._timer.start()
-        self._upkeep = Upkeep(self.deployments, self.uploads)
-        self._upkeep.start()
+        self._stack.callback(self._timer.close)
+        stopped: dict[str, Json] = {"version": __version__}
+        self._stack.callback(self.journal.record, Actor.system(), Action.SERVICE_STOPPED, stopped)
+        upkeep = Upkeep(self.deployments, self.uploads)
+        upkeep.start()
+        self._stack.callback(upkeep.close)
         self.jobs.start()
-        self._started = True
+        self._stack.callback(self.jobs.close)
 
     def close(self) -> None:
-        """Stop background work, log the stop, sign the log and let everything go. Again is harmless."""
-        with self._stack:  # closes engine, database and keyring whatever fails before
-            if self._started:
-                self._started = False
-                self.jobs.close()
-                self._upkeep.close()
-                self.journal.record(Actor.system(), Action.SERVICE_STOPPED, {"version": __version__})
-            if self._timer is not None:
-                timer, self._timer = self._timer, None
-                timer.close()
+        """Stop background work, log the stop, sign the log and let everything go. Again is harmless.
+
+        Raises FrsError when the stop could not be logged or the log not signed; everything is let go all the same.
+        """
+        self._stack.close()
