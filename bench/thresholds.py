@@ -37,7 +37,7 @@ from frs.embed.adding import Choice, add_folder
 from frs.embed.engine import FaceEngine
 from frs.embed.loading import load_engine
 from frs.embed.shelf import Shelf
-from frs.embed.starter import make_starter
+from frs.embed.starter import ensure_starter
 from frs.settings import EmbedSettings, Settings
 
 CACHE = Path(".cache/thresholds")
@@ -108,7 +108,7 @@ def _settings(pack: str, shared: Path) -> Settings:
     settings = Settings(data_dir=CACHE, embed=embed)
     shelf = Shelf(settings.models_path)
     if pack == "starter":
-        make_starter(shelf, SystemClock())
+        ensure_starter(shelf, SystemClock())
     elif pack not in shelf.names():
         add_folder(shared / "models" / pack, shelf, SystemClock(), Choice())
     return settings

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from frs.clock import Clock
 from frs.embed.dlib_weights import DESCRIPTOR, SIDE, parse_resnet
-from frs.embed.manifest import Calibration, Profile, ThresholdEntry, digest_file, write_manifest
+from frs.embed.manifest import Calibration, Profile, ThresholdEntry, digest_file, read_manifest, write_manifest
 from frs.embed.pack import Pack
 from frs.embed.shelf import Progress, Shelf, silent
 from frs.errors import FrsError, Reason
@@ -35,6 +35,11 @@ SOURCES = {
         "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
     ),
 }
+BUILT = (
+    "fa78c35c899d87080da76be05c62d6bd22627f5ed8372d844cc1cd70dfc24c25",
+    "827e2ba35b811845111b5d960b5a73479724f85b18740fce71c9773d83fdf131",
+)
+"""SHA-256 of the detector and the recogniser that are made of the sources."""
 _SINGLE = (
     "LFW's development view, one photograph per person enrolled, single photographs searched: with 1,000 enrolled"
     " FPIR 0.8% (95% interval 0.6 to 1.2) and FNIR 34% (32 to 37); with 100 enrolled FPIR about 0.1%."
@@ -91,6 +96,22 @@ def make_starter(shelf: Shelf, clock: Clock, progress: Progress = silent) -> Pac
         )
     progress("done", 4, 4)
     return shelf.load(NAME)
+
+
+def ensure_starter(shelf: Shelf, clock: Clock, progress: Progress = silent) -> Pack:
+    """Return the installed pack, made anew when it is absent, changed, or not as this version of FRS makes it."""
+    try:
+        pack = shelf.load(NAME)
+    except FrsError as error:
+        if error.reason not in (Reason.MODEL_NOT_FOUND, Reason.MODEL_CHANGED, Reason.MODEL_INVALID):
+            raise
+        return make_starter(shelf, clock, progress)
+    manifest = read_manifest(pack.folder)
+    made = (manifest.detector.sha256, manifest.recogniser.sha256, manifest.profile, manifest.licence.name)
+    said = (manifest.notice, manifest.thresholds, manifest.calibration)
+    if made != (*BUILT, PROFILE, LICENCE) or said != (NOTICE, THRESHOLDS, CALIBRATION):
+        return make_starter(shelf, clock, progress)
+    return pack
 
 
 def starter_sources() -> tuple[Path, Path]:

@@ -22,7 +22,7 @@ from frs.embed.decoding import encode_jpeg
 from frs.embed.loading import load_engine
 from frs.embed.shelf import Shelf
 from frs.embed.starter import NAME as STARTER
-from frs.embed.starter import make_starter
+from frs.embed.starter import ensure_starter
 from frs.settings import EmbedSettings, Settings
 
 LIST = "demonstration"
@@ -99,9 +99,7 @@ class Story:
 
     def _set_up(self) -> None:
         self._models.mkdir(parents=True, exist_ok=True)
-        shelf = Shelf(self._models)
-        if STARTER not in shelf.names():
-            make_starter(shelf, SystemClock())
+        ensure_starter(Shelf(self._models), SystemClock())
         self._frs.run("init")
         for name, roles in _ROLES.items():
             self._frs.run("identity", "add", name, *(part for role in roles for part in ("--role", role)))
