@@ -8,8 +8,8 @@ Only inputs, outputs and a few operators are looked at; nothing is run. What can
 - A recogniser: one 112x112 picture in, one embedding of at least 64 numbers out (ArcFace; SFace by its name, or any
   that subtracts and scales within its graph as SFace does).
 
-Attribute models (age, gender) and landmark models come out as ``other`` and are never used. Hostile files raise
-``FrsError(MODEL_INVALID)`` and nothing else.
+Attribute models (age, gender) and landmark models come out as ``other`` and are never used; so does whatever is no
+ONNX model at all, so that one broken file does not hide the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from frs.embed.shelf import storage_errors
-from frs.errors import FrsError, Reason
 
 MAX_BYTES = 1 << 30
 ARCFACE_SIDE = 112
@@ -43,22 +42,21 @@ class ModelGraph:
 
 
 def read_graph(path: Path) -> ModelGraph:
-    """Classify one file. Raises ``MODEL_INVALID`` when it is not an ONNX model or leans on other files."""
+    """Classify one file. Raises ``STORAGE_FAILED`` when it cannot be read, and nothing for what it holds."""
     with storage_errors():
         if path.stat().st_size > MAX_BYTES:
-            raise _invalid(path, "it is larger than 1 GiB")
+            return ModelGraph(path, "other", "", "it is larger than 1 GiB")
         data = path.read_bytes()
     model = ModelProto()
     try:
         model.ParseFromString(data)
-    except DecodeError as error:
-        raise _invalid(path, "it is not an ONNX model") from error
-    graph = model.graph
-    if not graph.node:
-        raise _invalid(path, "it is not an ONNX model")
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
-        raise _invalid(path, "its weights lie in another file")
-    return _classify(path, graph)
+    except DecodeError:
+        return ModelGraph(path, "other", "", "it is not an ONNX model")
+    if not model.graph.node:
+        return ModelGraph(path, "other", "", "it is not an ONNX model")
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        return ModelGraph(path, "other", "", "its weights lie in another file")
+    return _classify(path, model.graph)
 
 
 def _classify(path: Path, graph: GraphProto) -> ModelGraph:
@@ -107,7 +105,3 @@ def _shape(value: ValueInfoProto) -> tuple[int | None, ...]:
     """Return the dimensions, None where one is free; an exporter's 0 or -1 is free too."""
     dimensions = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
-
-
-def _invalid(path: Path, why: str) -> FrsError:
-    return FrsError(Reason.MODEL_INVALID, f"{path.name} cannot be used: {why}", file=path.name)
