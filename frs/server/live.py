@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from frs.errors import FrsError, Reason
-from frs.match.deployments import Deployment, Deployments
+from frs.match.deployments import Deployments
 from frs.match.live import LiveMatching, LiveSession
 from frs.server import names
 from frs.server.caller import caller
-from frs.server.live_stream import LiveStream
+from frs.server.live_stream import VANISHED, LiveStream
 from frs.server.metrics import Metrics
 from frs.server.workers import Workers
 from frs.settings import LiveSettings
@@ -48,11 +49,10 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
     ) -> AsyncIterator[live_pb2.StreamResponse]:
         """Serve one camera."""
         opening = await _opening(request_iterator)
-        session, deployment = await self._pool.run(self._open, caller(), opening)
+        session = await self._open(caller(), opening)
         stream = LiveStream(
             session,
             opening,
-            deployment,
             self._deployments,
             self._pool,
             self._metrics,
@@ -61,8 +61,7 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
         )
         task = stream.start(request_iterator)
         self._streams.add(stream)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._keep(task)
         if self._draining:  # the stop came while the session was being opened
             stream.drain()
         try:
@@ -73,10 +72,24 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
             stream.vanish()
             self._streams.discard(stream)
 
-    def _open(self, actor: Actor, opening: live_pb2.StreamOpen) -> tuple[LiveSession, Deployment]:
+    async def _open(self, actor: Actor, opening: live_pb2.StreamOpen) -> LiveSession:
         deployment = names.last_id(names.DEPLOYMENT, opening.deployment)
-        session = self._matching.open_stream(actor, deployment, opening.camera_id)
-        return session, self._deployments.get(deployment)
+        opened = asyncio.ensure_future(self._pool.run(self._matching.open_stream, actor, deployment, opening.camera_id))
+        try:
+            return await asyncio.shield(opened)
+        except asyncio.CancelledError:
+            # The client left while its session was being opened: it is closed again as soon as it is there.
+            self._keep(asyncio.create_task(self._abandon(opened)))
+            raise
+
+    async def _abandon(self, opened: asyncio.Future[LiveSession]) -> None:
+        # Where it was never opened, or its end could not be logged, nobody is left to tell.
+        with contextlib.suppress(FrsError):
+            await self._pool.run((await opened).finish, VANISHED)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def drain(self) -> None:
         """Ask every stream to finish what it holds and end."""

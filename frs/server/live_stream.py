@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from frs.errors import FrsError, Reason
-from frs.match.deployments import Deployment, Deployments
+from frs.match.deployments import Deployments
 from frs.match.live import LiveFrame, LiveSession
 from frs.server.conversions.live import alert_message, figures, problem_message, progress_message, state_message
 from frs.server.instants import instant
@@ -39,7 +39,6 @@ class LiveStream:
         self,
         session: LiveSession,
         opening: live_pb2.StreamOpen,
-        deployment: Deployment,
         deployments: Deployments,
         pool: Workers,
         metrics: Metrics,
@@ -48,7 +47,7 @@ class LiveStream:
     ) -> None:
         self._session = session
         self._opening = opening
-        self._deployment = deployment
+        self._deployment = session.deployment
         self._deployments = deployments
         self._pool = pool
         self._metrics = metrics

@@ -16,6 +16,7 @@ from frs.audit.tree import leaf_hash
 from frs.v1 import (
     deployment_pb2,
     deployment_pb2_grpc,
+    live_pb2_grpc,
     oversight_pb2,
     oversight_pb2_grpc,
     review_pb2,
@@ -311,6 +312,25 @@ def test_a_client_that_vanishes_leaves_its_counts(
     payload = stub.GetEvent(oversight_pb2.GetEventRequest(name=closed.name)).payload_json
     assert "client vanished" in payload
     eventually(lambda: play(service, [opening(deployment.name, "cam-1")]).error is None)
+
+
+def test_a_client_that_leaves_at_the_door_leaves_no_session(
+    service: Service, desk: Desk, wanted: watchlist_pb2.Watchlist
+) -> None:
+    """Cancelling while the session is being opened frees the camera; every session that was opened is closed."""
+    deployment = desk.deployment(wanted.name)
+    stub = service.stub(live_pb2_grpc.LiveServiceStub, "camera")
+    for number in range(30):
+        call = stub.Stream(iter([opening(deployment.name, "cam-1")]))
+        time.sleep(number / 2000)
+        call.cancel()
+    eventually(lambda: play(service, [opening(deployment.name, "cam-1")]).error is None)
+
+    def balanced() -> bool:
+        actions = [event.action for event in events(service, deployment=deployment.name)]
+        return actions.count("live.stream-opened") == actions.count("live.stream-closed") > 0
+
+    eventually(balanced)
 
 
 def test_a_withdrawn_person_raises_no_alert_at_once(
