@@ -29,11 +29,12 @@ from frs.types import Actor, Event, Json, ListVersion, References, new_id
 from frs.watchlist import states
 from frs.watchlist.faces import Portrait, digest, portraits
 from frs.watchlist.likeness import Likeness
-from frs.watchlist.model import Enrolment, ImageDraft, Subject, SubjectDraft, SubjectState, Watchlist, WatchlistState
+from frs.watchlist.model import Enrolment, ImageDraft, Subject, SubjectDraft, SubjectState, WatchlistState
 from frs.watchlist.policy import check_images, check_subject, too_many_images
 from frs.watchlist.rebuilding import CROP, Indexing, open_template, owner, seal_template
-from frs.watchlist.records import read_subject, read_watchlist
+from frs.watchlist.records import read_subject, unknown_watchlist
 from frs.watchlist.refusals import Refusals
+from frs.watchlist.standing import Standing, read_standings
 
 
 class Enrolments:
@@ -118,9 +119,12 @@ class Enrolments:
         self._indexing.settle(person.watchlist, revision)
         return Enrolment(made, warnings)
 
-    def _open_list(self, connection: sa.Connection, watchlist_id: str) -> Watchlist:
+    def _open_list(self, connection: sa.Connection, watchlist_id: str) -> Standing:
         """Return a list that may take entries: not retired and, since it grants no authority then, not expired."""
-        found = read_watchlist(connection, watchlist_id)
+        standings = read_standings(connection, watchlist_id)
+        if not standings:
+            raise unknown_watchlist(watchlist_id)
+        (found,) = standings
         states.require_state(found, WatchlistState.DRAFT, WatchlistState.APPROVED, WatchlistState.ACTIVE)
         states.require_unexpired(found, self._clock.now())
         return found
@@ -138,11 +142,11 @@ class Enrolments:
             raise FrsError(Reason.IMAGE_EXISTS, message, subject=person.id, existing=same.id)
 
     def _warnings(
-        self, found: Watchlist, subject_id: str, added: Sequence[Portrait], own: npt.NDArray[np.float32]
+        self, found: Standing, subject_id: str, added: Sequence[Portrait], own: npt.NDArray[np.float32]
     ) -> tuple[str, ...]:
         if self._galleries.revision(found.id) is None:
             self._indexing.catch_up(found.id)
-        closer = self._likeness.warnings(found.id, subject_id, added, own, found.thresholds)
+        closer = self._likeness.warnings(found.id, subject_id, added, own, tuple(found.thresholds.values()))
         return (*closer, *(portrait.note for portrait in added if portrait.note))
 
     def _templates(self, subject_id: str) -> npt.NDArray[np.float32]:
@@ -161,7 +165,7 @@ class Enrolments:
         tx: Transaction,
         actor: Actor,
         action: Action,
-        found: Watchlist,
+        found: Standing,
         subject_id: str,
         added: Sequence[Portrait],
         warnings: Sequence[str],
@@ -207,7 +211,7 @@ class Enrolments:
         return GalleryRow(int(inserted[0]), subject_id, portrait.id, portrait.template)
 
 
-def _subject_row(name: str, found: Watchlist, draft: SubjectDraft, actor: Actor, now: datetime) -> dict[str, Any]:
+def _subject_row(name: str, found: Standing, draft: SubjectDraft, actor: Actor, now: datetime) -> dict[str, Any]:
     return {
         "id": name,
         "watchlist_id": found.id,

@@ -141,7 +141,7 @@ class Searching:
             raise unknown_watchlist(name)
         if standing.state is not WatchlistState.ACTIVE:
             raise FrsError(Reason.WATCHLIST_NOT_ACTIVE, f"Watchlist {name} is {standing.state}.", watchlist=name)
-        if now >= standing.expires_at:
+        if standing.expired(now):
             message = f"Watchlist {name} expired at {standing.expires_at.isoformat()}."
             raise FrsError(Reason.WATCHLIST_EXPIRED, message, watchlist=name)
         return standing

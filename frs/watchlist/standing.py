@@ -1,6 +1,7 @@
 """How each watchlist stands, in memory: what every search asks and must cost no read of the database.
 
 Written from hooks that run after a commit, on the writer thread and in the order of commits; read from any thread.
+Unlike a :class:`~frs.watchlist.model.Watchlist` it counts nobody, so an act on a long list does not read all of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from frs.store.schema import watchlist
 from frs.types import Mode, Threshold
-from frs.watchlist.model import WatchlistState
+from frs.watchlist.model import Grading, WatchlistState
 from frs.watchlist.records import read_thresholds
 
 
@@ -26,7 +27,12 @@ class Standing:
     version: int
     revision: int
     expires_at: datetime
+    grading: Grading
     thresholds: Mapping[Mode, Threshold]
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its authority has ended; from that instant on it matches nobody."""
+        return now >= self.expires_at
 
 
 class Standings:
@@ -66,7 +72,8 @@ class Standings:
 def read_standings(connection: sa.Connection, *watchlists: str) -> list[Standing]:
     """Return the standing of the named watchlists, of all when none is named."""
     table = watchlist.c
-    query = sa.select(table.id, table.state, table.version, table.revision, table.expires_at).order_by(table.id)
+    query = sa.select(table.id, table.state, table.version, table.revision, table.expires_at, table.grading)
+    query = query.order_by(table.id)
     if watchlists:
         query = query.where(table.id.in_(watchlists))
     rows = connection.execute(query).all()
@@ -78,6 +85,7 @@ def read_standings(connection: sa.Connection, *watchlists: str) -> list[Standing
             row.version,
             row.revision,
             row.expires_at,
+            Grading(row.grading),
             {threshold.mode: threshold for threshold in thresholds.get(row.id, ())},
         )
         for row in rows

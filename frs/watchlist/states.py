@@ -12,11 +12,12 @@ from typing import Any
 
 from frs.errors import FrsError, Reason
 from frs.watchlist.model import Watchlist, WatchlistState
+from frs.watchlist.standing import Standing
 
 DRAFT, APPROVED, ACTIVE, RETIRED = WatchlistState
 
 
-def require_state(found: Watchlist, *allowed: WatchlistState) -> None:
+def require_state(found: Watchlist | Standing, *allowed: WatchlistState) -> None:
     """WATCHLIST_WRONG_STATE unless the list is in one of the states."""
     if found.state not in allowed:
         wanted = " or ".join(allowed)
@@ -31,7 +32,7 @@ def require_version(found: Watchlist, expected: int | None) -> None:
         raise FrsError(Reason.WATCHLIST_CHANGED, message, watchlist=found.id, version=str(found.version))
 
 
-def require_unexpired(found: Watchlist, now: datetime) -> None:
+def require_unexpired(found: Watchlist | Standing, now: datetime) -> None:
     """WATCHLIST_EXPIRED when the list's authority has ended."""
     if found.expired(now):
         message = f"Watchlist {found.id} expired at {found.expires_at.isoformat()}."
@@ -46,7 +47,7 @@ def require_entries(found: Watchlist) -> None:
         )
 
 
-def widened(found: Watchlist) -> dict[str, Any]:
+def widened(found: Watchlist | Standing) -> dict[str, Any]:
     """Return the columns that change when the list comes to hold or mean more."""
     if found.state is APPROVED:
         return {
