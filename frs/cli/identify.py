@@ -24,10 +24,10 @@ class PhotographFirst(TyperGroup):
     """Lets ``frs identify PHOTO …`` stand for ``frs identify photo PHOTO …``: the officer's everyday call."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put ``photo`` before arguments that begin with no command and ask for no help."""
+        """Put ``photo`` before arguments that begin with no command and ask for no help; ``list`` before ``--owed``."""
         # Typer carries its own copy of Click, whose context type is private.
         if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
-            args = ["photo", *args]
+            args = ["list" if args[0] == "--owed" else "photo", *args]
         return super().parse_args(ctx, args)
 
 

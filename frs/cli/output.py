@@ -1,4 +1,7 @@
-"""How commands print: JSON of messages, tables for people, progress on standard error and only on a terminal."""
+"""How commands print: JSON of messages, tables for people, progress on standard error and only on a terminal.
+
+JSON has the contract's field names and protobuf's own mapping, except that 64-bit integers are numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from frs.cli.options import print_json
 
+_LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
+_WIDE = 400
 _PREFIXES = (
     "WATCHLIST_STATE_",
     "SUBJECT_STATE_",
@@ -36,7 +43,24 @@ def as_json(message: Message, *leave_out: str) -> dict[str, Any]:
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     _drop(value, frozenset(leave_out))
+    _count(message, value)
     return value
+
+
+def _count(message: Message, value: dict[str, Any]) -> None:
+    """Turn 64-bit integers, which protobuf writes as texts, into numbers."""
+    for field in message.DESCRIPTOR.fields:
+        if field.name not in value:
+            continue
+        held = value[field.name]
+        if field.cpp_type in _LONG:
+            value[field.name] = [int(n) for n in held] if isinstance(held, list) else int(held)
+        elif isinstance(held, dict):
+            _count(getattr(message, field.name), held)
+        elif isinstance(held, list) and field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+            for inner, inner_value in zip(getattr(message, field.name), held, strict=True):
+                if isinstance(inner_value, dict):
+                    _count(inner, inner_value)
 
 
 def _drop(value: object, names: frozenset[str]) -> None:
@@ -56,15 +80,17 @@ def show_messages(messages: Sequence[Message], *leave_out: str) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Print a table for people; says so when there are no rows."""
+    """Print a table for people; says so when there are no rows. Names in the first column are never broken."""
     console = Console()
-    listed = [[str(cell) for cell in row] for row in rows]
+    if not console.is_terminal:
+        console = Console(width=_WIDE)  # one line a row, for grep and files
+    listed = [[escape(str(cell)) for cell in row] for row in rows]  # brackets in what people wrote are no markup
     if not listed:
         console.print("nothing to show" if title is None else f"{title}: none", highlight=False)
         return
     table = Table(title=title, box=None, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in listed:
         table.add_row(*row)
     console.print(table)
@@ -74,8 +100,9 @@ def show_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print name and value pairs, one a line."""
     table = Table(box=None, show_header=False)
     for name, value in fields:
-        table.add_row(name, str(value))
-    Console().print(table)
+        table.add_row(escape(name), escape(str(value)))
+    console = Console()
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from frs.cli.output import as_json as message_json
 from frs.cli.output import progress, say, short, show_messages, show_table, timestamp, warn, when
 from frs.cli.resource import instant, resource
 from frs.cli.uploading import find_media, upload
+from frs.errors import FrsError
 from frs.v1 import common_pb2 as common
 from frs.v1 import retrospective_pb2 as pb
 from frs.v1.retrospective_pb2_grpc import RetrospectiveServiceStub
@@ -114,18 +116,12 @@ def submit(
 ) -> None:
     """Upload stills and videos, resuming after breaks, and search them as one job."""
     client, stub = _stub(data, address, identity)
-    names = []
-    with progress() as bar:
-        for path in find_media(media):
-            task = bar.add_task(f"upload {path.name}", total=path.stat().st_size)
-            names.append(upload(client, stub, path, partial(_advance, bar, task)))
     request = pb.CreateJobRequest(
         authority=_authority(reason, incident, authorisation, authorised_until),
         watchlists=[resource("watchlists", name) for name in watchlist],
-        uploads=names,
         max_candidates=max_candidates,
     )
-    job = call(client, stub.CreateJob, request)
+    job = _submit(client, stub, find_media(media), request)
     if wait:
         job = _follow(client, stub, job.name)
     if as_json:
@@ -136,6 +132,21 @@ def submit(
         _print_subjects(client, stub, job.name)
     else:
         say(f"It is searched now; `frs search show {job.name.removeprefix('jobs/')}` tells how far it is.")
+
+
+def _submit(client: Client, stub: RetrospectiveServiceStub, media: list[Path], request: pb.CreateJobRequest) -> pb.Job:
+    """Upload everything and submit it; what was uploaded for a job that is refused is destroyed."""
+    try:
+        with progress() as bar:
+            for path in media:
+                task = bar.add_task(f"upload {path.name}", total=path.stat().st_size)
+                request.uploads.append(upload(client, stub, path, partial(_advance, bar, task)))
+        return call(client, stub.CreateJob, request)
+    except FrsError:
+        for name in request.uploads:
+            with suppress(FrsError):  # the first failure is what is told; an upload left over expires
+                call(client, stub.DeleteUpload, pb.DeleteUploadRequest(name=name))
+        raise
 
 
 def _advance(bar: Progress, task: TaskID, done: int) -> None:

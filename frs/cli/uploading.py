@@ -14,6 +14,7 @@ from frs.v1.retrospective_pb2_grpc import RetrospectiveServiceStub
 
 CHUNK = 1024 * 1024
 ATTEMPTS = 5
+FIRST_WAIT = 1.0  # seconds; doubles with each attempt
 _PASSING = {Reason.SERVER_UNREACHABLE, Reason.SHUTTING_DOWN, Reason.UPLOAD_OFFSET_MISMATCH}
 STILLS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".m4v", ".gif"}
@@ -63,7 +64,7 @@ def upload(client: Client, stub: RetrospectiveServiceStub, path: Path, report: C
         except FrsError as error:
             if error.reason not in _PASSING or attempt == ATTEMPTS - 1:
                 raise
-            time.sleep(2**attempt)
+            time.sleep(FIRST_WAIT * 2**attempt)
             continue
         if state.state == pb.UPLOAD_STATE_COMPLETE:
             return state.name

@@ -13,6 +13,7 @@ from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
 from frs.cli.resource import resource
 from frs.cli.watchlist_apply import apply_command, validate_command
+from frs.errors import FrsError, Reason
 from frs.v1 import common_pb2 as common
 from frs.v1 import watchlist_pb2 as pb
 from frs.v1.watchlist_pb2_grpc import WatchlistServiceStub
@@ -231,8 +232,11 @@ def enrol(
 
 @app.command()
 def withdraw(
-    subject: Annotated[str, typer.Argument(help="Resource name: watchlists/LIST/subjects/ID.")],
+    subject: Annotated[str, typer.Argument(help="watchlists/LIST/subjects/ID; or the list's name, with --nominal.")],
     reason: Why,
+    nominal: Annotated[
+        str, typer.Option(help="The person's reference on that list, in place of the subject's id.")
+    ] = "",
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
@@ -240,8 +244,17 @@ def withdraw(
 ) -> None:
     """Withdraw a person at once, from running deployments too; the biometrics are destroyed."""
     client, stub = _stub(data, address, identity)
-    answer = call(client, stub.WithdrawSubject, pb.WithdrawSubjectRequest(name=subject, reason=reason))
+    name = _find(client, stub, resource("watchlists", subject), nominal) if nominal else subject
+    answer = call(client, stub.WithdrawSubject, pb.WithdrawSubjectRequest(name=name, reason=reason))
     if as_json:
         print_json(message_json(answer))
     else:
         say(f"{answer.name}: {answer.nominal} is withdrawn and no longer matched")
+
+
+def _find(client: Client, stub: WatchlistServiceStub, parent: str, nominal: str) -> str:
+    request = pb.ListSubjectsRequest(parent=parent, page_size=500, state=pb.SUBJECT_STATE_ENROLLED)
+    for subject in pages(client, stub.ListSubjects, request, "subjects"):
+        if subject.nominal == nominal:
+            return str(subject.name)
+    raise FrsError(Reason.SUBJECT_NOT_FOUND, f"{parent} has no enrolled subject {nominal}")

@@ -2,7 +2,8 @@
 
 A source that can wait (a file, a folder) is sent lossless: a frame leaves only when the server has credit for it, and
 those that were not acknowledged when a connection broke are sent again on the next; a feed that achieves nothing in
-several connections running gives up. A camera waits for nobody and reconnects for ever.
+several connections running gives up, and at once when the server never answered. A camera waits for nobody and
+reconnects for ever.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ class Sender:
         """Held from taking a frame until it is handed on, so that a connection that broke cannot overtake the next."""
         self._connection = 0
         self._broken = False
+        self._answered = False
+        """Whether the server ever said a word."""
         self._before = pb.StreamProgress()
 
     def send(self, source: Source) -> FeedReport:
@@ -149,7 +152,7 @@ class Sender:
         code, reason = call.code(), self._reason_of(error)
         if (code, reason) == BUSY:
             return self._connection > 1 and vain < self._attempts
-        return code in PASSING and (not self._lossless or vain < self._attempts)
+        return code in PASSING and (not self._lossless or (self._answered and vain < self._attempts))
 
     def _run(self, shots: Iterator[Shot]) -> None:
         """One connection, from its opening to its end."""
@@ -219,6 +222,7 @@ class Sender:
         return self._sequence < self._acknowledged + self._credit
 
     def _receive(self, answer: pb.StreamResponse) -> None:
+        self._answered = True
         kind = answer.WhichOneof("message")
         if kind == "state":
             state = answer.state
