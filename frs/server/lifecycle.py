@@ -68,6 +68,7 @@ class Service:
         self._readiness = Readiness()
         self._metrics = Metrics()
         self._server_file = server_file(settings)
+        self._server_file.unlink(missing_ok=True)  # a crash left it: the directory's lock says that nobody serves
 
     def run(self, announce: Callable[[Listening], None]) -> None:
         """Serve until a signal ends it. ``announce`` is called when requests are answered."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import grpc
 from frs.access.authority import Authority
 from frs.clock import SystemClock
 from frs.server.installation import initialise
+from frs.server.lifecycle import read_server_file
 from frs.settings import Settings
 from frs.types import Role
 
@@ -70,15 +70,12 @@ class Service:
         self._log = self.data / "serve.stderr"
         self.process = launch(self.data, self._models, self._log, self._arguments)
         until = time.monotonic() + START_SECONDS
-        record = self.data / "server.json"
-        while not record.exists():
+        while (here := read_server_file(self.data / "server.json")) is None or here.pid != self.process.pid:
             assert self.process.poll() is None, f"the service ended: {self.errors()}"
             assert time.monotonic() < until, f"the service did not start: {self.errors()}"
             time.sleep(0.02)
-        said = json.loads(record.read_text())
-        assert said["pid"] == self.process.pid
-        self.address: str = said["address"]
-        self.metrics_address: str = said["metrics_address"]
+        self.address = here.address
+        self.metrics_address = here.metrics_address
         self._channels = {}
 
     def stop(self, number: int = signal.SIGTERM) -> int:
