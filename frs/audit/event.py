@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import rfc8785
-
 from frs.audit.actions import OPERATION, Action
+from frs.audit.canonical import canonical
 from frs.errors import FrsError, Reason
 from frs.store.vault import Vault
 from frs.types import Event, Json
@@ -112,7 +111,7 @@ def build_record(event: Event, seq: int, time: datetime, vault: Vault) -> Record
         "subjects": [*sorted(set(event.references.subjects))],
         "details": dict(event.payload),
     }
-    canonical = rfc8785.dumps(payload)
+    encoded_payload = canonical(payload)
     nonce = secrets.token_bytes(NONCE_BYTES)
     leaf: dict[str, Json] = {
         "v": SCHEMA_VERSION,
@@ -122,10 +121,10 @@ def build_record(event: Event, seq: int, time: datetime, vault: Vault) -> Record
         "operation": str(OPERATION[action]),
         "actor": actor,
         "refs": refs,
-        "payload": commitment(nonce, canonical),
+        "payload": commitment(nonce, encoded_payload),
     }
-    encoded = rfc8785.dumps(leaf)
-    return Record(seq, time, str(action), actor, encoded, nonce + canonical, reference_pairs(refs))
+    encoded = canonical(leaf)
+    return Record(seq, time, str(action), actor, encoded, nonce + encoded_payload, reference_pairs(refs))
 
 
 def leaf_references(event: Event, vault: Vault) -> dict[str, Json]:

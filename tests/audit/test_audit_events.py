@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frs.audit.actions import OPERATION, Action, Operation
+from frs.audit.canonical import canonical
 from frs.audit.event import build_record, commitment, open_payload, owner
 from frs.audit.leaves import LeafChecker
 from frs.errors import FrsError, Reason
@@ -80,7 +81,9 @@ def test_equal_events_have_different_commitments(house: AuditHouse) -> None:
     assert json.loads(first.leaf)["payload"] != json.loads(second.leaf)["payload"]
 
 
-TEXT = st.text(st.characters(codec="utf-8", categories=["Lu", "Ll", "Lo", "So"]), min_size=8, max_size=20)
+TEXT = st.text(st.characters(codec="utf-8", categories=["Lu", "Ll", "Lo", "So"]), min_size=8, max_size=20).map(
+    "Ω".__add__
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
@@ -131,6 +134,20 @@ JSON: st.SearchStrategy[Json] = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=JSON)
+def test_canonical_form_is_that_of_rfc_8785(value: Json) -> None:
+    """The quick way for plain values and the general function write the same bytes."""
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), [{"a": 2**60}], float("nan"), "\ud800", {"\ud800": 1}])
+def test_value_without_canonical_form_is_refused(value: Json) -> None:
+    """What RFC 8785 cannot write raises ValueError."""
+    with pytest.raises(ValueError):  # noqa: PT011  # several kinds
+        canonical(value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
