@@ -31,9 +31,6 @@ class Action(StrEnum):
 
     SERVICE_STARTED = "service.started"
     SERVICE_STOPPED = "service.stopped"
-    ACCESS_REFUSED = "access.refused"
-    MODEL_CHANGED = "model.changed"
-    POLICY_CHANGED = "policy.changed"
 
     WATCHLIST_CREATED = "watchlist.created"
     WATCHLIST_UPDATED = "watchlist.updated"
@@ -41,13 +38,10 @@ class Action(StrEnum):
     WATCHLIST_ACTIVATED = "watchlist.activated"
     WATCHLIST_REVIEWED = "watchlist.reviewed"
     WATCHLIST_RETIRED = "watchlist.retired"
-    WATCHLIST_VIEWED = "watchlist.viewed"
     SUBJECT_ENROLLED = "subject.enrolled"
-    SUBJECT_UPDATED = "subject.updated"
     SUBJECT_IMAGE_ADDED = "subject.image-added"
     SUBJECT_IMAGE_REMOVED = "subject.image-removed"
     SUBJECT_WITHDRAWN = "subject.withdrawn"
-    SUBJECT_VIEWED = "subject.viewed"
     ENROLMENT_REFUSED = "enrolment.refused"
 
     DEPLOYMENT_OPENED = "deployment.opened"
@@ -63,14 +57,12 @@ class Action(StrEnum):
     ALERT_FEED_CLOSED = "alert.feed-closed"
     ALERT_ADJUDICATED = "alert.adjudicated"
     ALERT_ENGAGEMENT = "alert.engagement"
-    ALERT_DESTROYED = "alert.destroyed"
 
     SEARCH_STILL = "search.still"
     SEARCH_JOB_SUBMITTED = "search.job-submitted"
     SEARCH_JOB_LISTS_CHANGED = "search.job-lists-changed"
     SEARCH_JOB_FINISHED = "search.job-finished"
     SEARCH_JOB_CANCELLED = "search.job-cancelled"
-    SEARCH_JOB_DESTROYED = "search.job-destroyed"
     SEARCH_CANDIDATES_READ = "search.candidates-read"
     SEARCH_REFUSED = "search.refused"
     UPLOAD_CREATED = "upload.created"
@@ -98,13 +90,8 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.WATCHLIST_UPDATED,
         Action.WATCHLIST_ACTIVATED,
         Action.WATCHLIST_RETIRED,
-        Action.SUBJECT_UPDATED,
-        Action.MODEL_CHANGED,
-        Action.POLICY_CHANGED,
     ),
     Operation.CONSULTATION: (
-        Action.WATCHLIST_VIEWED,
-        Action.SUBJECT_VIEWED,
         Action.ALERT_VIEWED,
         Action.ALERT_FEED_OPENED,
         Action.ALERT_FEED_CLOSED,
@@ -123,8 +110,6 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
     Operation.ERASURE: (
         Action.SUBJECT_IMAGE_REMOVED,
         Action.SUBJECT_WITHDRAWN,
-        Action.ALERT_DESTROYED,
-        Action.SEARCH_JOB_DESTROYED,
         Action.UPLOAD_DESTROYED,
         Action.OPERATOR_PROBE_DESTROYED,
     ),
@@ -147,7 +132,6 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
     Operation.SYSTEM: (
         Action.SERVICE_STARTED,
         Action.SERVICE_STOPPED,
-        Action.ACCESS_REFUSED,
         Action.ENROLMENT_REFUSED,
         Action.SEARCH_REFUSED,
         Action.OPERATOR_REFUSED,

@@ -123,14 +123,17 @@ def test_verifiers_canonical_form_is_that_of_rfc_8785(
     assert LeafChecker().check(json.dumps(json.loads(leaf)).encode())[0] is None
 
 
-JSON: st.SearchStrategy[Json] = st.recursive(
+PLAIN: st.SearchStrategy[Json] = (
     st.none()
     | st.booleans()
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    | st.text(st.characters(codec="utf-8"))
+)
+JSON: st.SearchStrategy[Json] = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
     ),
     max_leaves=8,
 )
