@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
-from frs.cli.log_check import LogReport, verify_served_log, verify_stored_log
+from frs.cli.log_check import LogReport, check_event, read_key, verify_served_log, verify_stored_log
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, show_fields, show_table, timestamp, when
@@ -18,6 +18,9 @@ from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
 
 app = application("List, show and verify the tamper-evident log. Reading it is logged.")
+
+
+Key = Annotated[Path | None, typer.Option(help="File with the log's verifier key; else DATA/log.vkey.", dir_okay=False)]
 
 
 def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, OversightServiceStub]:
@@ -88,17 +91,18 @@ def list_events(
 @app.command()
 def show(
     index: Annotated[int, typer.Argument(help="Index of the event.", min=0)],
+    key: Key = None,
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
     as_json: AsJson = False,
 ) -> None:
-    """Show one event with its payload, after checking its commitment and its proof of inclusion."""
-    client, stub = _stub(data, address, identity)
-    event = call(client, stub.GetEvent, pb.GetEventRequest(name=f"events/{index}"))
-    from frs.cli.log_check import check_event
-
-    problems = check_event(event)
+    """Show one event with its payload, after checking its commitment and its inclusion in the signed log."""
+    settings = load_settings(data)
+    vkey = read_key(key or settings.data_dir / "log.vkey")
+    client = connect(settings, address, identity)
+    event = call(client, client.stub(OversightServiceStub).GetEvent, pb.GetEventRequest(name=f"events/{index}"))
+    problems = check_event(event, vkey)
     if as_json:
         print_json(_event(event) | {"verified": not problems, "problems": problems})
     else:
@@ -124,9 +128,7 @@ def verify(
     offline: Annotated[
         bool, typer.Option("--offline", help="Check the database of the data directory; no server may be running.")
     ] = False,
-    key: Annotated[
-        Path | None, typer.Option(help="File with the log's verifier key; else DATA/log.vkey.", dir_okay=False)
-    ] = None,
+    key: Key = None,
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,

@@ -6,6 +6,7 @@ the log has only grown since, so that a log rewritten in between is noticed even
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from frs.audit.checkpoints import Checkpoint, read_checkpoint
 from frs.audit.event import commitment
 from frs.audit.proofs import verify_consistency, verify_inclusion
 from frs.audit.report import VerificationReport
+from frs.audit.tree import leaf_hash
 from frs.audit.verify import verify_database, verify_leaves
 from frs.cli.client import Client, call, receive
 from frs.errors import FrsError, Reason
@@ -57,17 +59,25 @@ def read_key(path: Path) -> str:
         raise FrsError(Reason.NOT_INITIALISED, f"cannot read the verifier key {path}: {error.strerror}") from None
 
 
-def check_event(event: pb.Event) -> list[str]:
-    """Check one event's proof of inclusion and its payload's commitment; returns what does not hold."""
+def check_event(event: pb.Event, vkey: str) -> list[str]:
+    """Check an event's index, its inclusion in a checkpoint signed by the key, and its payload's commitment.
+
+    Returns what does not hold. Size and root are those of the signed note; what the server says of them is not trusted.
+    """
     problems = []
-    if event.HasField("checkpoint"):
-        try:
-            checkpoint = event.checkpoint
-            proof = list(event.inclusion_proof)
-            verify_inclusion(event.index, checkpoint.tree_size, event.leaf, proof, checkpoint.root_hash)
-        except FrsError as error:
-            problems.append(error.message)
-    if event.payload_json and commitment(event.payload_nonce, event.payload_json.encode()).encode() not in event.leaf:
+    try:
+        checkpoint = read_checkpoint(event.checkpoint.signed_note, vkey)
+        leaf = leaf_hash(event.leaf)
+        verify_inclusion(event.index, checkpoint.size, leaf, list(event.inclusion_proof), checkpoint.root)
+    except FrsError as error:
+        problems.append(error.message)
+    try:
+        said = dict(json.loads(event.leaf))
+    except (ValueError, TypeError):
+        return [*problems, "the leaf is not an event"]
+    if said.get("seq") != event.index:
+        problems.append(f"the leaf says that it is event {said.get('seq')}")
+    if event.payload_json and commitment(event.payload_nonce, event.payload_json.encode()) != said.get("payload"):
         problems.append("the payload is not the one that the leaf commits to")
     return problems
 

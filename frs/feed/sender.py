@@ -170,6 +170,8 @@ class Sender:
         try:
             for answer in answers:
                 self._receive(answer)
+            # A server that stops sends its last counts too, but ends the stream with an error.
+            self.report.done = self._before.done
         finally:
             with self._change:
                 self._broken = True
@@ -251,6 +253,5 @@ class Sender:
         report.frames_dropped += progress.frames_dropped - before.frames_dropped
         report.frames_rejected += progress.frames_rejected - before.frames_rejected
         report.faces_seen += progress.faces_seen - before.faces_seen
-        report.done = report.done or progress.done
         self._before = progress
         self._on_progress(report)

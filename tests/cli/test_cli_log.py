@@ -1,0 +1,102 @@
+"""``frs audit verify --offline``: the database of a data directory is checked without its service."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from frs.audit.actions import Action
+from frs.audit.checkpoints import CheckpointSigner
+from frs.audit.proofs import verify_inclusion
+from frs.audit.tree import leaf_hash
+from frs.cli.log_check import check_event
+from frs.cli.main import main
+from frs.store.engines import DATABASE_FILE
+from frs.types import Actor, Event
+from frs.v1 import oversight_pb2 as pb
+from tests.installation import Installation
+
+
+@pytest.fixture
+def signer(installation: Installation) -> CheckpointSigner:
+    """Return the log's key after five events and a checkpoint; its public half is beside the data."""
+    store = installation.store
+    for number in range(5):
+        event = Event(Action.LOG_READ, Actor.system(), payload={"number": number})
+        store.database.write(lambda tx, event=event: installation.audit.append(tx, event))  # type: ignore[misc]
+    installation.audit.checkpoint()
+    made = CheckpointSigner.open(store.keyring, installation.settings, store.database.installation_id)
+    (installation.settings.data_dir / "log.vkey").write_text(made.vkey)
+    return made
+
+
+def verify(data: Path) -> int:
+    return main(["audit", "verify", "--offline", "--data", str(data)])
+
+
+def test_a_database_that_was_left_alone_verifies(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The number of events and the root are told."""
+    size = installation.audit.size()
+    installation.close()
+    assert verify(installation.settings.data_dir) == 0
+    assert f"The log verifies: {size} events" in capsys.readouterr().out
+    installation.open()
+
+
+def test_the_first_event_that_was_changed_is_named(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A leaf altered in the database does not verify; the status is 5."""
+    installation.close()
+    with sqlite3.connect(installation.settings.data_dir / DATABASE_FILE) as database:
+        seq, leaf = database.execute("SELECT seq, leaf FROM audit_event ORDER BY seq LIMIT 1 OFFSET 2").fetchone()
+        changed = leaf.replace(b'"operation":"review"', b'"operation":"system"').replace(b"-", b"+", 1)
+        assert changed != leaf
+        database.execute("UPDATE audit_event SET leaf = ? WHERE seq = ?", (changed, seq))
+    database.close()
+    assert verify(installation.settings.data_dir) == 5
+    printed = capsys.readouterr().out
+    assert "DOES NOT VERIFY" in printed
+    assert f"event {seq}" in printed.lower()
+    with sqlite3.connect(installation.settings.data_dir / DATABASE_FILE) as database:
+        database.execute("UPDATE audit_event SET leaf = ? WHERE seq = ?", (leaf, seq))
+    database.close()
+    installation.open()
+
+
+def test_a_data_directory_without_a_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong path is not a log that verifies."""
+    (tmp_path / "log.vkey").write_text("frs.local/x+00000000+AAAA")
+    assert verify(tmp_path) == 1
+    assert "NOT_INITIALISED" in capsys.readouterr().err
+
+
+def test_an_event_is_checked_against_the_signed_note_alone(
+    installation: Installation, signer: CheckpointSigner
+) -> None:
+    """Its index, inclusion and payload must hold under the verifier's key, whatever the server says beside them."""
+    log = installation.audit
+    note = log.checkpoint()
+    checkpoint = signer.read(note)
+    stored = log.get(1, open_payload=True)
+    proof = log.inclusion_proof(1, checkpoint.size)
+    verify_inclusion(1, checkpoint.size, leaf_hash(stored.leaf), proof, checkpoint.root)
+    event = pb.Event(
+        index=1, leaf=stored.leaf, inclusion_proof=proof, checkpoint=pb.Checkpoint(tree_size=3, signed_note=note)
+    )
+    assert check_event(event, signer.vkey) == []
+    for wrong in (
+        pb.Event(index=2),
+        pb.Event(leaf=stored.leaf.replace(b"log", b"fog")),
+        pb.Event(leaf=b"not an event"),
+        pb.Event(payload_json='{"other":1}', payload_nonce=bytes(16)),
+        pb.Event(checkpoint=pb.Checkpoint(signed_note=note.replace(str(checkpoint.size), "9999"))),
+    ):
+        changed = pb.Event()
+        changed.CopyFrom(event)
+        changed.MergeFrom(wrong)
+        assert check_event(changed, signer.vkey)
