@@ -46,8 +46,8 @@ class Round:
 def main() -> None:
     """Run the benchmark and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=48, help="in one round of one side")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=40, help="in one round of one side")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each side's engine")
     parser.add_argument("--pack", default="starter", help="model pack: a name in .cache/models or a folder")
     parser.add_argument("--json", type=Path, default=None, help="where the result goes")

@@ -148,7 +148,7 @@ class Service:
         self, health: Health, services: Services, here: Listening, announce: Callable[[Listening], None]
     ) -> None:
         self._readiness.phase = Phase.SERVING
-        probe = Probe(self._application, self._readiness, health, services.waiting)
+        probe = Probe(self._application, self._readiness, health, services.probing)
         await probe.look()
         watching = asyncio.create_task(probe.run())
         announce(here)

@@ -28,6 +28,7 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
         matching: LiveMatching,
         deployments: Deployments,
         model: ModelInfo,
+        opening: Workers,
         pool: Workers,
         metrics: Metrics,
         settings: LiveSettings,
@@ -35,6 +36,7 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
         self._matching = matching
         self._deployments = deployments
         self._model = model
+        self._opening = opening
         self._pool = pool
         self._metrics = metrics
         self._settings = settings
@@ -74,7 +76,9 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
 
     async def _open(self, actor: Actor, opening: live_pb2.StreamOpen) -> LiveSession:
         deployment = names.last_id(names.DEPLOYMENT, opening.deployment)
-        opened = asyncio.ensure_future(self._pool.run(self._matching.open_stream, actor, deployment, opening.camera_id))
+        opened = asyncio.ensure_future(
+            self._opening.run(self._matching.open_stream, actor, deployment, opening.camera_id)
+        )
         try:
             return await asyncio.shield(opened)
         except asyncio.CancelledError:

@@ -37,7 +37,7 @@ STREAM_WAITING = 1000
 
 
 class Services:
-    """The servicers. Unary requests, live frames and waiting streams each have threads of their own."""
+    """The servicers. Unary requests, live frames, waiting streams and the probe each have threads of their own."""
 
     def __init__(self, application: Application, metrics: Metrics, stopping: Stopping) -> None:
         settings = application.settings
@@ -45,12 +45,14 @@ class Services:
         self.unary = Workers("requests", threads, threads * WAITING_PER_THREAD)
         self.frames = Workers("live", settings.live.workers, settings.live.max_streams * 2)
         self.waiting = Workers("streams", STREAM_THREADS, STREAM_WAITING)
+        self.probing = Workers("probe", 1, 1)
         for pool in self._pools:
             metrics.watch_pool(pool)
         self.live = LiveServicer(
             application.live,
             application.deployments,
             application.engine.model,
+            self.unary,
             self.frames,
             metrics,
             settings.live,
@@ -68,7 +70,7 @@ class Services:
 
     @property
     def _pools(self) -> tuple[Workers, ...]:
-        return self.unary, self.frames, self.waiting
+        return self.unary, self.frames, self.waiting, self.probing
 
     def add_to(self, server: grpc.aio.Server, health: Health, *, reflection: bool) -> None:
         """Register everything with a server."""

@@ -51,8 +51,8 @@ async function stream(deployment) {
   return seen;
 }
 
-async function firstAlert() {
-  const watch = stub("ReviewService").WatchAlerts({ withImages: true });
+async function firstAlert(deployment) {
+  const watch = stub("ReviewService").WatchAlerts({ deployment, withImages: true });
   return new Promise((resolve, reject) => {
     watch.on("data", (message) => {
       resolve(message);
@@ -95,7 +95,7 @@ async function main() {
     },
   });
   const streamed = await stream(deployment.name);
-  const alert = await firstAlert();
+  const alert = await firstAlert(deployment.name);
   await call(stub("ReviewService"), "AdjudicateAlert", {
     name: alert.alert.name,
     decision: "DECISION_TRUE",
