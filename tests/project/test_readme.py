@@ -48,7 +48,7 @@ def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
 def test_every_make_target_of_the_readme_exists() -> None:
     """The two commands for a newcomer, and the others named, are targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"make ([a-z-]+)", README)):
+    for target in set(re.findall(r"(?:`|\$ )make ([a-z-]+)", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
