@@ -31,6 +31,17 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
+class Octets(TypeDecorator[bytes]):
+    """Bytes, read as such even where somebody wrote text over them: the change is then found and is no crash."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
+        """Read text as its UTF-8."""
+        return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+
+
 metadata = sa.MetaData()
 Id = sa.String(64)
 
@@ -345,7 +356,7 @@ audit_event = sa.Table(
     sa.Column("time", Instant, nullable=False, index=True),
     sa.Column("action", sa.Text, nullable=False, index=True),
     sa.Column("actor", sa.String(64), nullable=False, index=True),  # pseudonym
-    sa.Column("leaf", sa.LargeBinary, nullable=False),  # RFC 8785 canonical JSON
+    sa.Column("leaf", Octets, nullable=False),  # RFC 8785 canonical JSON
 )
 
 audit_reference = sa.Table(

@@ -177,7 +177,6 @@ def test_doctor_respects_a_running_server(service: Service, models: Path) -> Non
 
 def _alter(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        altered = "CAST(replace(CAST(leaf AS TEXT), 'system', 'review') AS BLOB)"
-        changed = connection.execute(f"UPDATE audit_event SET leaf = {altered} WHERE seq = 0")
+        changed = connection.execute("UPDATE audit_event SET leaf = replace(leaf, 'system', 'review') WHERE seq = 0")
         assert changed.rowcount == 1
     connection.close()
