@@ -44,8 +44,8 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(UV) $(BIN)/pytho
 demo: setup ## the whole way of a face, offline, in minutes
 	@$(BIN)/frs demo --out demo-out
 
-test: setup-dev lint types check-generated ## lint, types, generated code, then every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup-dev lint types check-generated ## lint, types, generated code, then every test, two at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
