@@ -23,7 +23,7 @@ from frs.audit.reading import read_event, read_events
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.store.database import Database, Transaction
-from frs.store.engines import is_storage_error, storage_error
+from frs.store.engines import cause_text, is_storage_error, storage_error
 from frs.store.paging import page_token_decode, page_token_encode
 from frs.store.schema import audit_checkpoint, audit_event, audit_head
 from frs.store.vault import Vault
@@ -231,4 +231,5 @@ class AuditLog:
 
 
 def _unavailable(error: Exception) -> FrsError:
-    return FrsError(Reason.LOG_UNAVAILABLE, f"The event could not be logged, so the act did not happen: {error}")
+    message = f"The event could not be logged, so the act did not happen: {cause_text(error)}"
+    return FrsError(Reason.LOG_UNAVAILABLE, message)

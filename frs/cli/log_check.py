@@ -133,7 +133,7 @@ def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
     """Verify the database of the data directory itself, naming the event that differs where it can be told."""
     vkey = read_key(key_file)
     url = settings.store.url or f"sqlite:///file:{settings.data_dir / DATABASE_FILE}?mode=ro&uri=true"
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:
             report: VerificationReport = verify_database(connection, vkey)

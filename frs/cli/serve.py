@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
+from structlog.typing import EventDict, WrappedLogger
 
 from frs.cli.options import Data, application, load_settings
 from frs.server.folders import require_initialised
 from frs.server.listening import check_addresses
+
+PLACES = 6
+"""Frames that a line tells of an exception, innermost first."""
 
 app = application("Run the service until SIGTERM or Ctrl-C.")
 
@@ -56,14 +62,34 @@ def serve(
 
 
 def log_to_stderr() -> None:
-    """Send structlog's lines to standard error: readable on a terminal, JSON elsewhere."""
+    """Send structlog's lines to standard error: readable on a terminal, JSON elsewhere.
+
+    Of an exception both say its type and place only: its message, and the variables of its frames, may hold what the
+    service protects.
+    """
     terminal = sys.stderr.isatty()
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            name_exception,
+            console if terminal else structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def name_exception(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Put an exception's type, and the innermost places it passed, in the stead of the exception itself."""
+    given = line.pop("exc_info", None)
+    line.pop("stack_info", None)
+    if isinstance(given, tuple):
+        given = given[1]
+    error = given if isinstance(given, BaseException) else sys.exception() if given else None
+    if error is not None:
+        frames = reversed(traceback.extract_tb(error.__traceback__)[-PLACES:])
+        line["error"] = type(error).__name__
+        line["where"] = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+    return line

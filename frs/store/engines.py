@@ -7,6 +7,7 @@ Everything particular to SQLite is in :mod:`frs.store.sqlite`.
 from __future__ import annotations
 
 import errno
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +50,13 @@ def make_engines(settings: Settings) -> Engines:
     file = database_file(settings)
     if file is not None:
         return Engines(sqlite.writer_engine(file), sqlite.reader_engine(file), file)
-    writer = sa.create_engine(settings.store.url, isolation_level="READ COMMITTED", pool_size=1)
+    writer = sa.create_engine(settings.store.url, isolation_level="READ COMMITTED", pool_size=1, hide_parameters=True)
     reader = sa.create_engine(
-        settings.store.url, isolation_level="REPEATABLE READ", pool_size=sqlite.READERS, pool_pre_ping=True
+        settings.store.url,
+        isolation_level="REPEATABLE READ",
+        pool_size=sqlite.READERS,
+        pool_pre_ping=True,
+        hide_parameters=True,
     )
     return Engines(writer, reader, None)
 
@@ -64,6 +69,23 @@ def is_storage_error(error: BaseException) -> bool:
     return isinstance(error, sa.exc.DBAPIError) and not isinstance(error, wrong)
 
 
+def cause_text(error: BaseException) -> str:
+    """Say what went wrong without quoting data: messages reach clients.
+
+    SQLite's own texts name tables, columns and constraints, never values; those of other drivers may quote a row, so
+    only their kind is told, and the message of an unknown exception likewise.
+    """
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
+    if isinstance(cause, FrsError):
+        return cause.message
+    if isinstance(cause, sqlite3.Error):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {state}" if state else type(cause).__name__
+
+
 def storage_error(error: BaseException) -> FrsError:
     """Translate: STORAGE_FULL when space ran out, else STORAGE_FAILED."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
@@ -73,5 +95,5 @@ def storage_error(error: BaseException) -> FrsError:
         or (isinstance(cause, OSError) and cause.errno in _NO_SPACE)
     )
     if full:
-        return FrsError(Reason.STORAGE_FULL, f"The data volume is full; nothing was changed ({cause}).")
-    return FrsError(Reason.STORAGE_FAILED, f"The database failed; nothing was changed ({cause}).")
+        return FrsError(Reason.STORAGE_FULL, f"The data volume is full; nothing was changed ({cause_text(error)}).")
+    return FrsError(Reason.STORAGE_FAILED, f"The database failed; nothing was changed ({cause_text(error)}).")

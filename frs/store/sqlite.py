@@ -50,7 +50,9 @@ def connect(path: Path, *pragmas: str) -> sqlite3.Connection:
 
 def writer_engine(path: Path) -> sa.Engine:
     """Engine of the single writer: its transactions hold the write lock from their first statement."""
-    engine = sa.create_engine("sqlite+pysqlite://", creator=lambda: connect(path), poolclass=NullPool)
+    engine = sa.create_engine(
+        "sqlite+pysqlite://", creator=lambda: connect(path), poolclass=NullPool, hide_parameters=True
+    )
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE") and None)
     return engine
 
@@ -63,6 +65,7 @@ def reader_engine(path: Path) -> sa.Engine:
         poolclass=QueuePool,
         pool_size=READERS,
         max_overflow=READERS * 4,
+        hide_parameters=True,  # the text of an error is shown to clients
     )
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN") and None)
     return engine

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
-from frs.store.engines import is_storage_error, storage_error
+from frs.store.engines import cause_text, is_storage_error, storage_error
 from frs.store.transaction import CommitParticipant, Transaction
 
 T = TypeVar("T")
@@ -219,6 +219,6 @@ def _group_error(error: BaseException) -> FrsError:
     elif is_storage_error(error):
         failure = storage_error(error)
     else:
-        failure = FrsError(Reason.STORAGE_FAILED, f"The commit failed; nothing was changed ({error}).")
+        failure = FrsError(Reason.STORAGE_FAILED, f"The commit failed; nothing was changed ({cause_text(error)}).")
     failure.__cause__ = error
     return failure

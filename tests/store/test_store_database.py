@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
 from frs.store.database import Database, Transaction, inspect_database
+from frs.store.engines import cause_text
 from frs.store.opening import Store, open_store
 from frs.store.schema import watchlist_threshold
 from tests.forking import Child
@@ -71,6 +72,39 @@ def test_constraint_violation_reaches_the_caller_as_it_is(store: Store) -> None:
 
     with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
         store.database.write(lambda tx: tx.connection.execute(sa.insert(watchlist_threshold), row))
+
+
+def test_errors_of_the_database_do_not_quote_what_was_written(store: Store) -> None:
+    """Neither the text of a broken constraint nor the message that a client is told holds a statement's values."""
+    secret = "NOM-4711 Ana Kova\u010d"
+    row = {
+        "watchlist_id": secret,
+        "mode": "live",
+        "score": 0.5,
+        "model": "m",
+        "profile": "plain",
+        "source": "explicit",
+    }
+    with pytest.raises(sa.exc.IntegrityError) as broken:
+        store.database.write(lambda tx: tx.connection.execute(sa.insert(watchlist_threshold), row))
+    assert secret not in str(broken.value)
+    assert cause_text(broken.value) == "FOREIGN KEY constraint failed"
+    with pytest.raises(FrsError) as failed:
+        store.database.write(
+            lambda tx: tx.connection.execute(sa.text("SELECT * FROM nowhere WHERE a=:a"), {"a": secret})
+        )
+    assert secret not in str(failed.value)
+    with store.database.read() as connection, pytest.raises(sa.exc.OperationalError) as unread:
+        connection.execute(sa.text("SELECT * FROM nowhere WHERE a=:a"), {"a": secret})
+    assert secret not in str(unread.value)
+
+
+def test_only_the_kind_of_an_unknown_exception_is_told() -> None:
+    """The text of another driver or of a defect may quote a row; the operating system's says only what failed."""
+    secret = "NOM-4711"
+    assert cause_text(ValueError(secret)) == "ValueError"
+    assert cause_text(sa.exc.DataError("INSERT", {}, RuntimeError(secret))) == "RuntimeError"
+    assert cause_text(OSError(5, "Input/output error", secret)) == "Input/output error"
 
 
 def test_database_error_in_an_act_is_translated(store: Store) -> None:
