@@ -16,9 +16,10 @@ from frs.v1 import deployment_pb2, deployment_pb2_grpc
 class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     """Opens, shows, ends and stops deployments."""
 
-    def __init__(self, deployments: Deployments, workers: Workers) -> None:
+    def __init__(self, deployments: Deployments, workers: Workers, stops: Workers) -> None:
         self._deployments = deployments
         self._workers = workers
+        self._stops = stops
 
     async def OpenDeployment(
         self, request: deployment_pb2.OpenDeploymentRequest, context: Any
@@ -48,7 +49,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     ) -> deployment_pb2.Deployment:
         """End it in the ordinary way."""
         name = names.last_id(names.DEPLOYMENT, request.name)
-        ended = await self._workers.run(self._deployments.end, caller(), name, request.reason.strip())
+        ended = await self._stops.run(self._deployments.end, caller(), name, request.reason.strip())
         return deployment_message(ended)
 
     async def StopDeployment(
@@ -56,5 +57,5 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     ) -> deployment_pb2.Deployment:
         """Stop it at once."""
         name = names.last_id(names.DEPLOYMENT, request.name)
-        stopped = await self._workers.run(self._deployments.stop, caller(), name, request.reason.strip())
+        stopped = await self._stops.run(self._deployments.stop, caller(), name, request.reason.strip())
         return deployment_message(stopped)

@@ -38,6 +38,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         jobs: Jobs,
         workers: Workers,
         waiting: Workers,
+        writing: Workers,
         stopping: Stopping,
     ) -> None:
         self._stills = stills
@@ -45,6 +46,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         self._jobs = jobs
         self._workers = workers
         self._waiting = waiting
+        self._writing = writing
         self._stopping = stopping
 
     async def SearchStill(self, request: pb.SearchStillRequest, context: Any) -> pb.SearchStillResponse:
@@ -81,7 +83,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
             if name and request.name not in {"", name}:
                 raise FrsError(Reason.INVALID_FIELD, "one call writes one upload", field="name")
             name = name or request.name
-            upload = await self._waiting.run(
+            upload = await self._writing.run(
                 self._uploads.write, actor, names.last_id(names.UPLOAD, name), request.offset, request.data
             )
             self._stopping.require()

@@ -32,19 +32,25 @@ from frs.v1 import (
 )
 
 WAITING_PER_THREAD = 16
+STOP_THREADS = 2
+"""For what takes power away: it never waits behind searches and enrolments."""
 STREAM_THREADS = 4
+UPLOAD_THREADS = 4
+"""A last piece is answered when GiBs have been opened and hashed: alerts do not wait behind that."""
 STREAM_WAITING = 1000
 
 
 class Services:
-    """The servicers. Unary requests, live frames, waiting streams and the probe each have threads of their own."""
+    """The servicers. Requests, stops, live frames, waiting streams, uploads and the probe have threads of their own."""
 
     def __init__(self, application: Application, metrics: Metrics, stopping: Stopping) -> None:
         settings = application.settings
         threads = settings.server.request_workers
         self.unary = Workers("requests", threads, threads * WAITING_PER_THREAD)
+        self.stops = Workers("stops", STOP_THREADS, threads * WAITING_PER_THREAD)
         self.frames = Workers("live", settings.live.workers, settings.live.max_streams * 2)
         self.waiting = Workers("streams", STREAM_THREADS, STREAM_WAITING)
+        self.uploads = Workers("uploads", UPLOAD_THREADS, STREAM_WAITING)
         self.probing = Workers("probe", 1, 1)
         for pool in self._pools:
             metrics.watch_pool(pool)
@@ -58,10 +64,10 @@ class Services:
             settings.live,
         )
         unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
-        self._watchlists = WatchlistServicer(application.watchlists, unary, application.clock)
-        self._deployments = DeploymentServicer(application.deployments, unary)
+        self._watchlists = WatchlistServicer(application.watchlists, unary, self.stops, application.clock)
+        self._deployments = DeploymentServicer(application.deployments, unary, self.stops)
         self._retrospective = RetrospectiveServicer(
-            application.stills, application.uploads, application.jobs, unary, waiting, stopping
+            application.stills, application.uploads, application.jobs, unary, waiting, self.uploads, stopping
         )
         self._operator = OperatorServicer(application.operator, unary)
         self._review = ReviewServicer(application.alerts, journal, unary, waiting, stopping)
@@ -70,7 +76,7 @@ class Services:
 
     @property
     def _pools(self) -> tuple[Workers, ...]:
-        return self.unary, self.frames, self.waiting, self.probing
+        return self.unary, self.stops, self.frames, self.waiting, self.uploads, self.probing
 
     def add_to(self, server: grpc.aio.Server, health: Health, *, reflection: bool) -> None:
         """Register everything with a server."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from frs.access.methods import METHODS
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.server import names
@@ -27,13 +28,16 @@ from frs.v1 import watchlist_pb2_grpc
 from frs.watchlist.model import Enrolment, ImageDraft, Subject, Watchlist
 from frs.watchlist.registry import Watchlists
 
+_GET_SUBJECT = "/frs.v1.WatchlistService/GetSubject"
+
 
 class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     """Keeps watchlists and the people on them."""
 
-    def __init__(self, watchlists: Watchlists, workers: Workers, clock: Clock) -> None:
+    def __init__(self, watchlists: Watchlists, workers: Workers, stops: Workers, clock: Clock) -> None:
         self._watchlists = watchlists
         self._workers = workers
+        self._stops = stops
         self._clock = clock
 
     async def CreateWatchlist(self, request: pb.CreateWatchlistRequest, context: Any) -> pb.Watchlist:
@@ -85,7 +89,7 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     async def RetireWatchlist(self, request: pb.RetireWatchlistRequest, context: Any) -> pb.Watchlist:
         """End a list for good."""
         return self._message(
-            await self._workers.run(self._watchlists.retire, caller(), _list(request.name), request.reason.strip())
+            await self._stops.run(self._watchlists.retire, caller(), _list(request.name), request.reason.strip())
         )
 
     async def EnrolSubject(self, request: pb.EnrolSubjectRequest, context: Any) -> pb.EnrolSubjectResponse:
@@ -129,7 +133,7 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def WithdrawSubject(self, request: pb.WithdrawSubjectRequest, context: Any) -> pb.Subject:
         """Take a person off a list at once."""
-        return subject_message(await self._workers.run(self._withdraw, caller(), request.name, request.reason.strip()))
+        return subject_message(await self._stops.run(self._withdraw, caller(), request.name, request.reason.strip()))
 
     def _message(self, value: Watchlist) -> pb.Watchlist:
         return watchlist_message(value, self._clock.now())
