@@ -7,7 +7,7 @@ from datetime import datetime
 
 import grpc
 
-from frs.access.actor import LOOPBACK, actor_of
+from frs.access.actor import LOOPBACK, actor_of, read_certificate
 from frs.errors import FrsError, Reason
 from frs.types import Actor
 
@@ -26,9 +26,16 @@ def set_caller(actor: Actor) -> None:
 
 def identify(context: grpc.aio.ServicerContext[object, object], now: datetime, *, tls: bool) -> Actor:
     """Return who is at the other end of the connection, or raise UNAUTHENTICATED."""
-    if not tls:
-        return LOOPBACK
+    return actor_of(_certificate(context), now) if tls else LOOPBACK
+
+
+def valid_until(context: grpc.aio.ServicerContext[object, object], *, tls: bool) -> datetime | None:
+    """Return when the caller's certificate expires; None where TLS is off. Raises UNAUTHENTICATED."""
+    return read_certificate(_certificate(context)).not_after if tls else None
+
+
+def _certificate(context: grpc.aio.ServicerContext[object, object]) -> bytes:
     certificates = list(context.auth_context().get("x509_pem_cert", ()))
     if len(certificates) != 1:
         raise FrsError(Reason.UNAUTHENTICATED, "the connection carries no client certificate")
-    return actor_of(bytes(certificates[0]), now)
+    return bytes(certificates[0])

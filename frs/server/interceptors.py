@@ -1,9 +1,9 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
 In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
-checked, the request is validated, the servicer runs. A failure of the catalogue becomes a rich status; any other
-exception becomes INTERNAL with a reference that is logged with the place it came from. Neither requests nor messages
-of unknown exceptions, which may quote them, reach the log.
+checked, the request is validated, the servicer runs. A stream ends when its certificate's period does. A failure of
+the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the
+place it came from. Neither requests nor messages of unknown exceptions, which may quote them, reach the log.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, Status
-from frs.server.caller import caller, identify, set_caller
+from frs.server.caller import caller, identify, set_caller, valid_until
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.status import to_status
@@ -132,7 +132,8 @@ class Edge(grpc.aio.ServerInterceptor):
         with self._measured(label, stream=stream) as outcome:
             try:
                 set_caller(identify(context, self._clock.now(), tls=self._tls))
-                yield
+                async with self._while_valid(context, stream=stream):
+                    yield
                 return
             except FrsError as error:
                 failure = error
@@ -145,6 +146,21 @@ class Edge(grpc.aio.ServerInterceptor):
                 failure = _internal(label, error)
             outcome.code = str(failure.status)
         await context.abort_with_status(to_status(failure))
+
+    @asynccontextmanager
+    async def _while_valid(self, context: Context, *, stream: bool) -> AsyncIterator[None]:
+        """End a stream with UNAUTHENTICATED when the period of the certificate that it was opened with ends."""
+        until = valid_until(context, tls=self._tls) if stream else None
+        left = None if until is None else (until - self._clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(left) as period:
+                yield
+        except TimeoutError:
+            if not period.expired():
+                raise
+            raise FrsError(
+                Reason.UNAUTHENTICATED, "the client certificate is not accepted: it has expired during the call"
+            ) from None
 
     @contextmanager
     def _measured(self, label: str, *, stream: bool) -> Iterator[_Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from frs.errors import FrsError, Reason
 from frs.server.caller import caller
 from frs.server.readiness import Phase, Readiness
 from frs.types import Role
-from frs.v1 import review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
+from frs.v1 import live_pb2, live_pb2_grpc, review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
 from tests.server.rpc_errors import rich
 
 PLANTED = "NOM-4711 Ana Kovač"
@@ -49,6 +49,7 @@ class Review(review_pb2_grpc.ReviewServiceServicer):
 
     def __init__(self) -> None:
         self.left = threading.Event()
+        self.pause = 0.001
 
     async def WatchAlerts(
         self, request: review_pb2.WatchAlertsRequest, context: Any
@@ -58,7 +59,7 @@ class Review(review_pb2_grpc.ReviewServiceServicer):
             while position < 1000:
                 position += 1
                 yield review_pb2.WatchAlertsResponse(position=position)
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(self.pause)
             raise FrsError(Reason.SHUTTING_DOWN, "the end")
         finally:
             self.left.set()
@@ -273,3 +274,64 @@ def test_a_certificate_that_expires_on_an_open_connection_is_refused(edge: Any, 
         with pytest.raises(grpc.RpcError) as caught:
             stub.GetWatchlist(request, timeout=10)
     assert rich(caught.value).reason == "UNAUTHENTICATED"
+
+
+def expiring(edge: Any, certs: Path, tmp_path: Path, seconds: float) -> grpc.Channel:
+    """Return a channel with a certificate that expires in a moment."""
+
+    class Yesterday:
+        def now(self) -> Any:
+            return SystemClock().now() - timedelta(days=1) + timedelta(seconds=seconds)
+
+    for name in ("ca.crt", "ca.key"):
+        (tmp_path / name).write_bytes((certs / name).read_bytes())
+    issued = Authority.load(tmp_path, Yesterday()).issue("brief", list(Role), days=1)
+    files = (certs / "ca.crt", issued.key, issued.certificate)
+    return grpc.secure_channel(edge.address, grpc.ssl_channel_credentials(*(each.read_bytes() for each in files)))
+
+
+def test_a_server_stream_ends_with_its_certificate(edge: Any, certs: Path, tmp_path: Path) -> None:
+    """What is sent stops at the end of the period, the reason is told, and the servicer is ended."""
+    edge.review.pause = 0.05  # fifty seconds in all
+    received: list[int] = []
+    with expiring(edge, certs, tmp_path, 2) as channel:
+        request = review_pb2.WatchAlertsRequest()
+        answers = review_pb2_grpc.ReviewServiceStub(channel).WatchAlerts(request, timeout=20)
+        with pytest.raises(grpc.RpcError) as caught:
+            received.extend(answer.position for answer in answers)
+    assert received[0] == 1
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert rich(caught.value).reason == "UNAUTHENTICATED"
+    assert edge.review.left.wait(5)
+
+
+def test_a_stream_of_requests_ends_with_its_certificate(
+    run_edge: Callable[..., Any], certs: Path, tmp_path: Path
+) -> None:
+    """A camera that goes on sending is ended, too, although nothing is answered meanwhile."""
+    left = threading.Event()
+
+    class Live(live_pb2_grpc.LiveServiceServicer):
+        async def Stream(
+            self, request_iterator: AsyncIterator[live_pb2.StreamRequest], context: Any
+        ) -> AsyncIterator[live_pb2.StreamResponse]:
+            try:
+                async for _ in request_iterator:
+                    pass
+                yield live_pb2.StreamResponse()
+            finally:
+                left.set()
+
+    def register(server: grpc.aio.Server, _: Readiness) -> None:
+        live_pb2_grpc.add_LiveServiceServicer_to_server(Live(), server)
+
+    def frames() -> Iterator[live_pb2.StreamRequest]:
+        opening = live_pb2.StreamOpen(deployment="deployments/d", camera_id="c")
+        while not left.wait(0.05):
+            yield live_pb2.StreamRequest(open=opening)
+
+    running = run_edge(register)
+    with expiring(running, certs, tmp_path, 2) as channel, pytest.raises(grpc.RpcError) as caught:
+        list(live_pb2_grpc.LiveServiceStub(channel).Stream(frames(), timeout=20))
+    assert rich(caught.value).reason == "UNAUTHENTICATED"
+    assert left.is_set()
