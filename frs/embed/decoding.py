@@ -10,6 +10,8 @@ Promises: any bytes give a :data:`frs.types.Picture` or ``FrsError`` (``PICTURE_
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
 
@@ -29,6 +31,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"MM\x00*", "TIFF"),
     (b"BM", "BMP"),
 )
+
+CROP_SIDE = 640
+"""Pixels, at most, of the longer side of a face's crop."""
 
 
 def decode_picture(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
@@ -75,7 +80,11 @@ def encode_jpeg(picture: Picture, quality: int = 92) -> bytes:
 
 
 def crop_face(picture: Picture, box: tuple[float, float, float, float], margin: float = 0.35) -> Picture:
-    """Return a copy of the box with ``margin`` of its sides around it, cut at the picture's edges."""
+    """Return a copy of the box with ``margin`` of its sides around it, cut at the picture's edges.
+
+    It is for people to look at: its longer side is scaled down to :data:`CROP_SIDE` pixels, so that as JPEG it stays
+    well below the 1 MiB that the contract promises, whatever the picture.
+    """
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = box
     across, down = (x2 - x1) * margin, (y2 - y1) * margin
@@ -83,4 +92,14 @@ def crop_face(picture: Picture, box: tuple[float, float, float, float], margin: 
     right, bottom = min(width, int(np.ceil(x2 + across))), min(height, int(np.ceil(y2 + down)))
     if right <= left or bottom <= top:
         raise FrsError(Reason.INVALID_FIELD, f"the face box {box} lies outside the {width}x{height} picture")
-    return picture[top:bottom, left:right].copy()
+    return _bounded(picture[top:bottom, left:right])
+
+
+def _bounded(crop: Picture) -> Picture:
+    """Return a copy of at most :data:`CROP_SIDE` pixels on its longer side."""
+    height, width = crop.shape[:2]
+    scale = CROP_SIDE / max(height, width)
+    if scale >= 1:
+        return crop.copy()
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cast(Picture, cv2.resize(crop, size, interpolation=cv2.INTER_AREA))

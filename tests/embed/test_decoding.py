@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from frs.embed.decoding import crop_face, decode_picture, encode_jpeg
+from frs.embed.decoding import CROP_SIDE, crop_face, decode_picture, encode_jpeg
 from frs.errors import FrsError, Reason
 from frs.types import Picture
 
@@ -416,3 +416,25 @@ def test_crop_has_a_margin_and_stays_inside() -> None:
     assert picture[0:80, 10:50].any()
     assert crop_face(picture, (70, 90, 90, 120)).shape == (21, 17, 3)
     assert reason_of(lambda: crop_face(picture, (200, 200, 220, 220))) is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("box", "shape"),
+    [((0, 0, 4000, 3000), (480, 640, 3)), ((1000, 0, 1400, 3000), (640, 145, 3)), ((0, 0, 4000, 2), (1, 640, 3))],
+)
+def test_crop_of_a_large_face_is_scaled_down(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> None:
+    """However large the face and however little of it compresses, its JPEG stays below 1 MiB; its light stays too."""
+    noise = np.random.default_rng(4).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
+    crop = crop_face(noise, box)
+    assert crop.shape == shape
+    assert len(encode_jpeg(crop)) < 1 << 20
+    assert abs(float(crop.mean()) - float(noise.mean())) < 2
+    assert not np.shares_memory(crop, noise)
+
+
+def test_the_largest_crop_of_noise_stays_below_the_contracts_limit() -> None:
+    """A crop that is not scaled, and does not compress at all, is below half of 1 MiB."""
+    noise = np.random.default_rng(5).integers(0, 256, (CROP_SIDE, CROP_SIDE, 3), dtype=np.uint8)
+    crop = crop_face(noise, (0, 0, CROP_SIDE, CROP_SIDE))
+    assert np.array_equal(crop, noise)
+    assert len(encode_jpeg(crop)) < 1 << 19
