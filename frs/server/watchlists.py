@@ -133,7 +133,12 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def WithdrawSubject(self, request: pb.WithdrawSubjectRequest, context: Any) -> pb.Subject:
         """Take a person off a list at once."""
-        return subject_message(await self._stops.run(self._withdraw, caller(), request.name, request.reason.strip()))
+        actor = caller()
+        message = subject_message(await self._stops.run(self._withdraw, actor, request.name, request.reason.strip()))
+        if not METHODS[_GET_SUBJECT] & actor.roles:  # who may only withdraw learns no more of the person than that
+            message.ClearField("justification")
+            message.ClearField("under_18_rationale")
+        return message
 
     def _message(self, value: Watchlist) -> pb.Watchlist:
         return watchlist_message(value, self._clock.now())
