@@ -2,7 +2,8 @@
 
 Where the server is: ``--address``, else ``FRS_ADDRESS``, else ``DATA/server.json`` that ``frs serve`` writes.
 Who calls: ``--identity NAME`` reads ``DATA/certs/NAME.crt`` and ``.key``; the first administrator by default.
-An address that begins with ``plaintext://`` is called without TLS, which a server accepts on loopback only.
+An address that begins with ``plaintext://`` is called without TLS, on loopback only: any other is refused here, before
+anything is sent.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from frs.errors import FrsError, Reason
+from frs.server.listening import is_loopback
 from frs.settings import Settings
 
 T = TypeVar("T")
@@ -92,6 +94,11 @@ def connect(settings: Settings, address: str | None = None, identity: str = DEFA
     )
     if where.startswith(PLAINTEXT):
         target = where.removeprefix(PLAINTEXT)
+        if not is_loopback(target):
+            raise FrsError(
+                Reason.SETTINGS_INVALID,
+                f"{where}: plaintext is spoken on loopback only; give host:port alone to call with TLS",
+            )
         return Client(grpc.insecure_channel(target, options), target, settings.data_dir)
     return Client(
         grpc.secure_channel(where, channel_credentials(settings, identity), options), where, settings.data_dir

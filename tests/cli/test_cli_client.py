@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frs.access.authority import Authority
-from frs.cli.client import find_address
+from frs.cli.client import connect, find_address
 from frs.cli.main import main
 from frs.cli.resource import instant, resource
 from frs.clock import SystemClock
+from frs.errors import FrsError, Reason
 from frs.settings import Settings
 from frs.types import Role
 
@@ -63,6 +64,28 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path, capsys: pytest.C
     assert main(arguments) == 3
     assert f"no answer from {address}" in (told := capsys.readouterr().err)
     assert "SERVER_UNREACHABLE" in told
+
+
+@pytest.mark.parametrize(
+    "address", ["frs.example.org:7443", "192.0.2.7:7443", "[2001:db8::1]:7443", "0.0.0.0:7443", "localhost.evil.org:1"]
+)
+def test_nothing_is_sent_in_plaintext_to_another_machine(
+    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address that leads away from this machine is refused before a connection is tried."""
+    with pytest.raises(FrsError, match="loopback") as caught:
+        connect(Settings(data_dir=tmp_path), f"plaintext://{address}")
+    assert caught.value.reason is Reason.SETTINGS_INVALID
+    assert main(["watchlist", "list", "--data", str(tmp_path), "--address", f"plaintext://{address}"]) != 0
+    assert "SETTINGS_INVALID" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["localhost:7443", "127.0.0.1:7443", "[::1]:7443"])
+def test_plaintext_is_spoken_on_loopback(tmp_path: Path, address: str) -> None:
+    """No certificate is asked for there."""
+    client = connect(Settings(data_dir=tmp_path), f"plaintext://{address}")
+    assert client.address == address
+    client.close()
 
 
 def test_a_recording_is_not_played_to_a_server_that_never_answered(
