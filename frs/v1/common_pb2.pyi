@@ -205,7 +205,9 @@ class Candidate(_message.Message):
     """The force's reference for the person."""
     grading: Global___Grading.ValueType
     reference_image: _builtins.str
-    """Identifier of the reference image that scored best."""
+    """Identifier of the reference image that scored best: the last part of its resource name, which is
+    "{subject}/images/{reference_image}".
+    """
     score: _builtins.float
     """Cosine similarity of probe and reference, -1 to 1. Scores of different models do not compare."""
     threshold: _builtins.float

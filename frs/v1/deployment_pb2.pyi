@@ -118,7 +118,9 @@ class Deployment(_message.Message):
     authorising_officer: _builtins.str
     """Who authorised it, 1 to 200 characters."""
     cooldown_seconds: _builtins.float
-    """No second alert for a person on a camera within this many seconds of capture time; absent: the server's default."""
+    """No second alert for a person on a camera within this many seconds of capture time, 0 to 86,400; 0 never holds one
+    back; absent: the server's default.
+    """
     state: Global___DeploymentState.ValueType
     """Output only."""
     opened_by: _builtins.str

@@ -48,7 +48,9 @@ class LiveServiceServicer:
         """First message: open. Then frames in order of sequence. The server answers with the deployment's state, flow
         control, counts, problems with single frames, and of an alert only its name. When the client half-closes, the
         server finishes what it holds, sends a last progress with done set and closes with OK.
-        Errors: DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED, CAMERA_BUSY, STREAM_PROTOCOL, TOO_MANY_STREAMS.
+        Errors at the opening: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, CAMERA_BUSY, TOO_MANY_STREAMS. At any time:
+        DEPLOYMENT_ENDED, STREAM_PROTOCOL, OVERLOADED, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED,
+        SHUTTING_DOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

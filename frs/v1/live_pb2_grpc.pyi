@@ -35,7 +35,9 @@ class LiveServiceStub:
     """First message: open. Then frames in order of sequence. The server answers with the deployment's state, flow
     control, counts, problems with single frames, and of an alert only its name. When the client half-closes, the
     server finishes what it holds, sends a last progress with done set and closes with OK.
-    Errors: DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED, CAMERA_BUSY, STREAM_PROTOCOL, TOO_MANY_STREAMS.
+    Errors at the opening: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, CAMERA_BUSY, TOO_MANY_STREAMS. At any time:
+    DEPLOYMENT_ENDED, STREAM_PROTOCOL, OVERLOADED, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED,
+    SHUTTING_DOWN.
     """
 
 @_typing.type_check_only
@@ -45,7 +47,9 @@ class LiveServiceAsyncStub(LiveServiceStub):
     """First message: open. Then frames in order of sequence. The server answers with the deployment's state, flow
     control, counts, problems with single frames, and of an alert only its name. When the client half-closes, the
     server finishes what it holds, sends a last progress with done set and closes with OK.
-    Errors: DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED, CAMERA_BUSY, STREAM_PROTOCOL, TOO_MANY_STREAMS.
+    Errors at the opening: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, CAMERA_BUSY, TOO_MANY_STREAMS. At any time:
+    DEPLOYMENT_ENDED, STREAM_PROTOCOL, OVERLOADED, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED,
+    SHUTTING_DOWN.
     """
 
 class LiveServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +62,9 @@ class LiveServiceServicer(metaclass=_abc_1.ABCMeta):
         """First message: open. Then frames in order of sequence. The server answers with the deployment's state, flow
         control, counts, problems with single frames, and of an alert only its name. When the client half-closes, the
         server finishes what it holds, sends a last progress with done set and closes with OK.
-        Errors: DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED, CAMERA_BUSY, STREAM_PROTOCOL, TOO_MANY_STREAMS.
+        Errors at the opening: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, CAMERA_BUSY, TOO_MANY_STREAMS. At any time:
+        DEPLOYMENT_ENDED, STREAM_PROTOCOL, OVERLOADED, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED,
+        SHUTTING_DOWN.
         """
 
 def add_LiveServiceServicer_to_server(servicer: LiveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -80,7 +80,9 @@ class IdentifyRequest(_message.Message):
     device: _builtins.str
     """Identifier of the device, 1 to 200 characters."""
     max_candidates: _builtins.int
-    """0 to 100; 0 is the server's default."""
+    """0 to 100; 0 is the server's setting (operator.max_candidates), and so is every number above it: no error, fewer
+    candidates.
+    """
     @_builtins.property
     def watchlists(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resource names, "watchlists/{watchlist}", at most 20; empty searches every active list with an operator threshold."""

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class OperatorServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,7 +54,9 @@ class OperatorServiceStub:
 
 
 class OperatorServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     def Identify(self, request, context):
         """Ranked candidates with their explanation, or an explicit "no match", in one call. The photograph and its template
@@ -103,7 +107,9 @@ def add_OperatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperatorService:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     @staticmethod
     def Identify(request,

@@ -27,6 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperatorServiceStub:
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -42,6 +46,10 @@ class OperatorServiceStub:
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Identify: _aio.UnaryUnaryMultiCallable[_operator_pb2.IdentifyRequest, _operator_pb2.IdentifyResponse]  # type: ignore[assignment]
     """Ranked candidates with their explanation, or an explicit "no match", in one call. The photograph and its template
@@ -53,6 +61,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """The caller's own searches, newest first; oversight sees all."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     @_abc_1.abstractmethod
     def Identify(
         self,

@@ -93,7 +93,9 @@ class SearchStillRequest(_message.Message):
     image: _builtins.bytes
     """JPEG or PNG, up to 20 MiB and 50 megapixels."""
     max_candidates: _builtins.int
-    """Most candidates for each face, 0 to 1,000; 0 is the server's default."""
+    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is every
+    number above it: no error, fewer candidates.
+    """
     @_builtins.property
     def authority(self) -> _common_pb2.SearchAuthority: ...
     @_builtins.property
@@ -344,6 +346,7 @@ class JobItem(_message.Message):
     file_name: _builtins.str
     kind: Global___MediaKind.ValueType
     done: _builtins.bool
+    """Nothing more will be done for it: it was searched, or it failed and error_reason says why."""
     frames: _builtins.int
     """Pictures examined."""
     faces: _builtins.int
@@ -457,7 +460,9 @@ class CreateJobRequest(_message.Message):
     UPLOADS_FIELD_NUMBER: _builtins.int
     MAX_CANDIDATES_FIELD_NUMBER: _builtins.int
     max_candidates: _builtins.int
-    """Most candidates for each face, 0 to 1,000; 0 is the server's default."""
+    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is every
+    number above it: no error, fewer candidates.
+    """
     @_builtins.property
     def authority(self) -> _common_pb2.SearchAuthority: ...
     @_builtins.property

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class RetrospectiveServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -97,7 +99,9 @@ class RetrospectiveServiceStub:
 
 
 class RetrospectiveServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     def SearchStill(self, request, context):
         """Searches every usable face of one still at once. The picture and its templates are gone when the answer is sent.
@@ -251,7 +255,9 @@ def add_RetrospectiveServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetrospectiveService:
-    """Missing associated documentation comment in .proto file."""
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     @staticmethod
     def SearchStill(request,

@@ -27,6 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RetrospectiveServiceStub:
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -54,6 +58,10 @@ class RetrospectiveServiceStub:
 
 @_typing.type_check_only
 class RetrospectiveServiceAsyncStub(RetrospectiveServiceStub):
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchStill: _aio.UnaryUnaryMultiCallable[_retrospective_pb2.SearchStillRequest, _retrospective_pb2.SearchStillResponse]  # type: ignore[assignment]
     """Searches every usable face of one still at once. The picture and its templates are gone when the answer is sent."""
@@ -77,6 +85,10 @@ class RetrospectiveServiceAsyncStub(RetrospectiveServiceStub):
     """The same results grouped by subject, best score first."""
 
 class RetrospectiveServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
+
     @_abc_1.abstractmethod
     def SearchStill(
         self,

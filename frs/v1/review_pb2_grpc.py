@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class ReviewServiceStub:
     """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
     """
 
     def __init__(self, channel):
@@ -64,6 +67,9 @@ class ReviewServiceStub:
 
 class ReviewServiceServicer:
     """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
     """
 
     def ListAlerts(self, request, context):
@@ -139,6 +145,9 @@ def add_ReviewServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ReviewService:
     """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
     """
 
     @staticmethod

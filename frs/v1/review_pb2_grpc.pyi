@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReviewServiceStub:
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement)."""
+    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,7 +51,11 @@ class ReviewServiceStub:
 
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement)."""
+    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAlerts: _aio.UnaryUnaryMultiCallable[_review_pb2.ListAlertsRequest, _review_pb2.ListAlertsResponse]  # type: ignore[assignment]
@@ -63,7 +71,11 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """After a true adjudication: what came of speaking to the person."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement)."""
+    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+
+    Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
+    message received to 32 MiB.
+    """
 
     @_abc_1.abstractmethod
     def ListAlerts(
