@@ -2,7 +2,8 @@
 
 A definition is read by people before it is read by the service, so every problem is told at once, each with its line
 and column. Hostile files are expected: aliases and tags are refused (no expansion bombs), size and depth are
-limited, and picture paths must stay inside the folder. Raises :class:`DefinitionError`, a
+limited, and picture paths must stay inside the folder. The folder's name is the watchlist's: it enters the permanent
+log in clear, so it must not contain a person's name. Raises :class:`DefinitionError`, a
 ``WATCHLIST_FILE_INVALID`` error that carries the problems.
 """
 
