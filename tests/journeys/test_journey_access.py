@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from pathlib import Path
 
 import grpc
@@ -16,11 +17,13 @@ from frs.access.methods import METHODS
 from frs.clock import SystemClock
 from frs.server.health import NEEDS
 from frs.types import Role
-from frs.v1 import watchlist_pb2, watchlist_pb2_grpc
+from frs.v1 import retrospective_pb2_grpc, review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
+from tests.journeys.asking import still
 from tests.journeys.service import IDENTITIES, Service
 from tests.server.rpc_errors import rich
 
 pytestmark = pytest.mark.journey
+SERVING = health_pb2.HealthCheckResponse.SERVING
 
 STREAMS = {
     "/frs.v1.LiveService/Stream": "stream_stream",
@@ -129,6 +132,27 @@ def test_health_is_told_for_each_service_with_the_provider(service: Service) -> 
     watch = stub.Watch(health_pb2.HealthCheckRequest(service="frs.v1.LiveService"))
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
+
+
+def test_health_never_starves(service: Service, wanted: watchlist_pb2.Watchlist, group_picture: bytes) -> None:
+    """However many requests wait and streams are open, health answers in the time of a single request."""
+    stub = service.stub(retrospective_pb2_grpc.RetrospectiveServiceStub, "investigator")
+    alerts = [
+        service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").WatchAlerts(review_pb2.WatchAlertsRequest())
+        for _ in range(40)
+    ]
+    searches = [stub.SearchStill.future(still(group_picture, wanted.name), timeout=60) for _ in range(40)]
+    health = service.stub(health_pb2_grpc.HealthStub, "camera")
+    slowest = 0.0
+    while not all(search.done() for search in searches):
+        began = time.monotonic()
+        assert health.Check(health_pb2.HealthCheckRequest(), timeout=10).status == SERVING
+        slowest = max(slowest, time.monotonic() - began)
+        time.sleep(0.05)
+    assert all(len(search.result().faces) == 6 for search in searches)
+    assert slowest < 2
+    for watch in alerts:
+        watch.cancel()
 
 
 def test_metrics_and_health_are_served_over_http(service: Service) -> None:
