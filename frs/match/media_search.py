@@ -12,7 +12,8 @@ left out. Of a probe without candidates nothing remains but the count.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import errno
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,10 @@ Frames = Generator[VideoFrame, None, None]
 
 PATIENCE_SECONDS = 0.5
 """How long the search waits before it asks a recogniser again that was full: live faces go first."""
+
+
+_SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What a read fails with that is no fault of the file, and passes."""
 
 
 class Pulse(Protocol):
@@ -94,7 +99,7 @@ class MediaSearch:
 
     def _still(self, job: Job, item: JobItem, pulse: Pulse) -> None:
         lists = self._lists(job)
-        analysis = self._engine.analyse(b"".join(self._uploads.open(item.upload)))
+        analysis = self._engine.analyse(b"".join(_readable(self._uploads.open(item.upload))))
         try:
             usable = [(n, face) for n, face in enumerate(analysis.faces, 1) if face.quality.usable]
             probes = [
@@ -150,7 +155,7 @@ class MediaSearch:
     def _frames(self, item: JobItem) -> Frames:
         settings = self._settings.retrospective
         pixels = self._settings.embed.max_picture_megapixels * 1_000_000
-        media = self._uploads.open(item.upload)
+        media = _readable(self._uploads.open(item.upload))
         return cast(Frames, read_video(media, settings.video_fps, settings.video_stall_seconds, pixels))
 
     def _tracks(self, first_number: int, pulse: Pulse) -> VideoTracks:
@@ -212,3 +217,17 @@ class MediaSearch:
             for probe, candidates in zip(probes, found.candidates, strict=True)
             if candidates
         ]
+
+
+def _readable(media: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a medium's bytes on; a file that cannot be read is this medium's failure and not one that passes."""
+    try:
+        yield from media
+    except FrsError as error:
+        cause = error.__cause__
+        if error.reason is not Reason.STORAGE_FAILED or not isinstance(cause, OSError) or cause.errno in _SCARCE:
+            raise
+        raise FrsError(
+            Reason.UPLOAD_CHECKSUM_MISMATCH,
+            f"The uploaded file on the data volume cannot be read: {cause.strerror}.",
+        ) from error

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from frs.errors import FrsError, Reason
 from frs.store.durable import FILE_MODE, sync_folder
@@ -59,9 +60,7 @@ class SealedMedia:
         short or gone.
         """
         place = offset = 0
-        if not self._path.exists():
-            raise _damaged()
-        with _storage_errors(), self._path.open("rb") as file:
+        with _storage_errors(), self._open() as file:
             while place < stored:
                 head = file.read(_HEAD.size)
                 plain, sealed = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
@@ -74,6 +73,12 @@ class SealedMedia:
                 place += _HEAD.size + sealed
                 offset += plain
                 yield data
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except FileNotFoundError:
+            raise _damaged() from None
 
     def remove(self) -> None:
         """Take the file away; one that is not there is no failure."""

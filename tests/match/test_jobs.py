@@ -161,6 +161,26 @@ def test_media_that_cannot_be_searched_fail_alone(desk: SearchDesk, sample_peopl
     assert all(item.error_message for item in done.items[:3])
 
 
+def test_files_that_cannot_be_read_fail_alone(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
+    """Files that are gone, cut short, overwritten or on a bad sector (EIO) fail with the reason; the rest is done."""
+    desk.listed("wanted", {"N-1": sample_people[1]})
+    bad = [desk.upload(sample_people[1]) for _ in range(4)] + [desk.upload(b"never decoded", MediaKind.VIDEO)]
+    gone, short, changed, *unreadable = (desk.data_dir / "uploads" / upload for upload in bad)
+    gone.unlink()
+    short.write_bytes(short.read_bytes()[:-1])
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    for path in unreadable:
+        path.unlink()
+        path.symlink_to("/proc/self/mem")  # its first page is not mapped: read() fails with EIO, as on a bad sector
+    job = desk.submit(*bad, desk.upload(sample_people[1]))
+    desk.jobs.start()
+    done = desk.finished(job)
+    assert (done.state, done.probes_matched) == (JobState.DONE, 1)
+    mismatch = "UPLOAD_CHECKSUM_MISMATCH"
+    assert [item.error_reason for item in done.items] == [mismatch, mismatch, "KEY_WRONG", mismatch, mismatch, None]
+    assert "Input/output error" in (done.items[3].error_message or "")
+
+
 def test_a_job_without_any_media_that_could_be_searched_has_failed(
     desk: SearchDesk, sample_people: tuple[bytes, ...]
 ) -> None:
