@@ -80,7 +80,7 @@ class IdentifyRequest(_message.Message):
     device: _builtins.str
     """Identifier of the device, 1 to 200 characters."""
     max_candidates: _builtins.int
-    """0 to 100; 0 is the server's setting (operator.max_candidates), and so is every number above it: no error, fewer
+    """0 to 100; 0 is the server's setting (operator.max_candidates), and so is any number above it: no error, fewer
     candidates.
     """
     @_builtins.property

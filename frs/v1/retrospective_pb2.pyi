@@ -93,7 +93,7 @@ class SearchStillRequest(_message.Message):
     image: _builtins.bytes
     """JPEG or PNG, up to 20 MiB and 50 megapixels."""
     max_candidates: _builtins.int
-    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is every
+    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is any
     number above it: no error, fewer candidates.
     """
     @_builtins.property
@@ -460,7 +460,7 @@ class CreateJobRequest(_message.Message):
     UPLOADS_FIELD_NUMBER: _builtins.int
     MAX_CANDIDATES_FIELD_NUMBER: _builtins.int
     max_candidates: _builtins.int
-    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is every
+    """Most candidates for each face, 0 to 1,000; 0 is the server's setting (retrospective.max_candidates), and so is any
     number above it: no error, fewer candidates.
     """
     @_builtins.property
