@@ -25,7 +25,7 @@ _DEPLOYMENT_READERS = frozenset({_AUTHORISING, _FEED, _REVIEWER, _OFFICER, _MANA
 _INVESTIGATORS = frozenset({_INVESTIGATOR})
 
 METHODS: dict[str, frozenset[Role]] = {
-    # Watchlists: the manager drafts and enrols, the authorising officer decides.
+    # Watchlists: the manager drafts and enrols, the authorising officer decides, and alone adds to an active list.
     "/frs.v1.WatchlistService/CreateWatchlist": frozenset({_MANAGER}),
     "/frs.v1.WatchlistService/GetWatchlist": _LIST_READERS,
     "/frs.v1.WatchlistService/ListWatchlists": _LIST_READERS,
@@ -34,8 +34,8 @@ METHODS: dict[str, frozenset[Role]] = {
     "/frs.v1.WatchlistService/ActivateWatchlist": frozenset({_AUTHORISING}),
     "/frs.v1.WatchlistService/ReviewWatchlist": frozenset({_AUTHORISING}),
     "/frs.v1.WatchlistService/RetireWatchlist": frozenset({_AUTHORISING, _MANAGER}),
-    "/frs.v1.WatchlistService/EnrolSubject": frozenset({_MANAGER}),
-    "/frs.v1.WatchlistService/AddSubjectImage": frozenset({_MANAGER}),
+    "/frs.v1.WatchlistService/EnrolSubject": frozenset({_MANAGER, _AUTHORISING}),
+    "/frs.v1.WatchlistService/AddSubjectImage": frozenset({_MANAGER, _AUTHORISING}),
     "/frs.v1.WatchlistService/RemoveSubjectImage": frozenset({_MANAGER}),
     "/frs.v1.WatchlistService/GetSubject": _SUBJECT_READERS,
     "/frs.v1.WatchlistService/ListSubjects": _SUBJECT_READERS,

@@ -167,14 +167,16 @@ class WatchlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EnrolSubject(self, request, context):
-        """Adds a person with one or more images. Nothing is kept when any image is refused.
+        """Adds a person with one or more images. Nothing is kept when any image is refused. While the list is active the
+        person is searched for at once: only an authorising officer may add, and the act is the entry's approval; others
+        get WATCHLIST_WRONG_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddSubjectImage(self, request, context):
-        """Adds one image to an enrolled subject.
+        """Adds one image to an enrolled subject; while the list is active, only by an authorising officer, as EnrolSubject.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,9 +50,12 @@ class WatchlistServiceStub:
     RetireWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.RetireWatchlistRequest, _watchlist_pb2.Watchlist]
     """Any state -> retired, at once and for good."""
     EnrolSubject: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.EnrolSubjectRequest, _watchlist_pb2.EnrolSubjectResponse]
-    """Adds a person with one or more images. Nothing is kept when any image is refused."""
+    """Adds a person with one or more images. Nothing is kept when any image is refused. While the list is active the
+    person is searched for at once: only an authorising officer may add, and the act is the entry's approval; others
+    get WATCHLIST_WRONG_STATE.
+    """
     AddSubjectImage: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.AddSubjectImageRequest, _watchlist_pb2.EnrolSubjectResponse]
-    """Adds one image to an enrolled subject."""
+    """Adds one image to an enrolled subject; while the list is active, only by an authorising officer, as EnrolSubject."""
     RemoveSubjectImage: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.RemoveSubjectImageRequest, _watchlist_pb2.Subject]
     """Removes one image and its template."""
     GetSubject: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetSubjectRequest, _watchlist_pb2.Subject]
@@ -82,9 +85,12 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     RetireWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.RetireWatchlistRequest, _watchlist_pb2.Watchlist]  # type: ignore[assignment]
     """Any state -> retired, at once and for good."""
     EnrolSubject: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.EnrolSubjectRequest, _watchlist_pb2.EnrolSubjectResponse]  # type: ignore[assignment]
-    """Adds a person with one or more images. Nothing is kept when any image is refused."""
+    """Adds a person with one or more images. Nothing is kept when any image is refused. While the list is active the
+    person is searched for at once: only an authorising officer may add, and the act is the entry's approval; others
+    get WATCHLIST_WRONG_STATE.
+    """
     AddSubjectImage: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.AddSubjectImageRequest, _watchlist_pb2.EnrolSubjectResponse]  # type: ignore[assignment]
-    """Adds one image to an enrolled subject."""
+    """Adds one image to an enrolled subject; while the list is active, only by an authorising officer, as EnrolSubject."""
     RemoveSubjectImage: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.RemoveSubjectImageRequest, _watchlist_pb2.Subject]  # type: ignore[assignment]
     """Removes one image and its template."""
     GetSubject: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetSubjectRequest, _watchlist_pb2.Subject]  # type: ignore[assignment]
@@ -165,7 +171,10 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.EnrolSubjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.EnrolSubjectResponse, _abc.Awaitable[_watchlist_pb2.EnrolSubjectResponse]]:
-        """Adds a person with one or more images. Nothing is kept when any image is refused."""
+        """Adds a person with one or more images. Nothing is kept when any image is refused. While the list is active the
+        person is searched for at once: only an authorising officer may add, and the act is the entry's approval; others
+        get WATCHLIST_WRONG_STATE.
+        """
 
     @_abc_1.abstractmethod
     def AddSubjectImage(
@@ -173,7 +182,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.AddSubjectImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.EnrolSubjectResponse, _abc.Awaitable[_watchlist_pb2.EnrolSubjectResponse]]:
-        """Adds one image to an enrolled subject."""
+        """Adds one image to an enrolled subject; while the list is active, only by an authorising officer, as EnrolSubject."""
 
     @_abc_1.abstractmethod
     def RemoveSubjectImage(

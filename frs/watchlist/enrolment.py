@@ -60,6 +60,8 @@ class Enrolments:
     def enrol(self, actor: Actor, watchlist_id: str, draft: SubjectDraft, images: Sequence[ImageDraft]) -> Enrolment:
         """Enrol a person with one or more pictures; an approved list becomes a draft again.
 
+        While the list is active, only an authorising officer may: the act is then the entry's approval.
+
         FrsError INVALID_FIELD, IMAGE_NOT_LAWFUL, RATIONALE_REQUIRED, TOO_MANY_IMAGES, IMAGE_EXISTS,
         WATCHLIST_NOT_FOUND, WATCHLIST_WRONG_STATE, WATCHLIST_EXPIRED, SUBJECT_EXISTS, or a picture's (see
         :func:`portraits`): each refusal is logged, and nothing of the enrolment is kept.
@@ -69,7 +71,7 @@ class Enrolments:
             check_images(images, self._settings.watchlist, self._clock.now())
             _refuse_repeated(images)
             with self._database.read() as connection:  # before the model's time is spent; the act asks again
-                found = self._open_list(connection, watchlist_id)
+                found = self._open_list(connection, actor, watchlist_id)
                 _refuse_listed(connection, watchlist_id, draft.nominal.strip())
             added = portraits(self._engine, images, self._settings.quality)
             name = new_id()
@@ -77,7 +79,7 @@ class Enrolments:
 
             def act(tx: Transaction) -> tuple[Subject, int]:
                 now = self._clock.now()
-                current = self._open_list(tx.connection, watchlist_id)
+                current = self._open_list(tx.connection, actor, watchlist_id)
                 _refuse_listed(tx.connection, watchlist_id, draft.nominal.strip())
                 tx.connection.execute(subject.insert().values(_subject_row(name, current, draft, actor, now)))
                 payload: dict[str, Json] = {
@@ -104,13 +106,13 @@ class Enrolments:
         with self._refusals.recorded(actor, person.watchlist, person.nominal, (image,)):
             check_images((image,), self._settings.watchlist, self._clock.now())
             with self._database.read() as connection:
-                found = self._open_list(connection, person.watchlist)
+                found = self._open_list(connection, actor, person.watchlist)
                 self._refuse_image(read_subject(connection, subject_id), image)
             added = portraits(self._engine, (image,), self._settings.quality)
             warnings = self._warnings(found, subject_id, added, self._templates(subject_id))
 
             def act(tx: Transaction) -> tuple[Subject, int]:
-                current = self._open_list(tx.connection, person.watchlist)
+                current = self._open_list(tx.connection, actor, person.watchlist)
                 self._refuse_image(read_subject(tx.connection, subject_id), image)
                 revision = self._store(tx, actor, Action.SUBJECT_IMAGE_ADDED, current, subject_id, added, warnings, {})
                 return read_subject(tx.connection, subject_id), revision
@@ -119,14 +121,19 @@ class Enrolments:
         self._indexing.settle(person.watchlist, revision)
         return Enrolment(made, warnings)
 
-    def _open_list(self, connection: sa.Connection, watchlist_id: str) -> Standing:
-        """Return a list that may take entries: not retired and, since it grants no authority then, not expired."""
+    def _open_list(self, connection: sa.Connection, actor: Actor, watchlist_id: str) -> Standing:
+        """Return a list that may take entries from the actor.
+
+        It is not retired and, since it grants no authority then, not expired; an active one takes them from an
+        authorising officer alone.
+        """
         standings = read_standings(connection, watchlist_id)
         if not standings:
             raise unknown_watchlist(watchlist_id)
         (found,) = standings
         states.require_state(found, WatchlistState.DRAFT, WatchlistState.APPROVED, WatchlistState.ACTIVE)
         states.require_unexpired(found, self._clock.now())
+        states.require_authority(found, actor)
         return found
 
     def _refuse_image(self, person: Subject, image: ImageDraft) -> None:
@@ -181,6 +188,7 @@ class Enrolments:
         payload |= {
             "subject": subject_id,
             "images": [_image_json(portrait) for portrait in added],
+            "approves": found.state is WatchlistState.ACTIVE,
             "model": model.id,
             "profile": model.profile,
             "warnings": [*warnings],

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from frs.errors import FrsError, Reason
+from frs.types import Actor, Role
 from frs.watchlist.model import Watchlist, WatchlistState
 from frs.watchlist.standing import Standing
 
@@ -45,6 +46,20 @@ def require_entries(found: Watchlist) -> None:
         raise FrsError(
             Reason.WATCHLIST_EMPTY, f"Watchlist {found.id} has no subject with an image.", watchlist=found.id
         )
+
+
+def require_authority(found: Watchlist | Standing, actor: Actor) -> None:
+    """WATCHLIST_WRONG_STATE unless the actor may add to the list as it stands.
+
+    What is added to an active list is searched for at once. Nobody approves it afterwards, so the one who adds it
+    must be one who may approve: an authorising officer, whose act is the entry's approval.
+    """
+    if found.state is ACTIVE and Role.AUTHORISING_OFFICER not in actor.roles:
+        message = (
+            f"Watchlist {found.id} is active: what is added is searched for at once, so an authorising officer must "
+            "add it."
+        )
+        raise FrsError(Reason.WATCHLIST_WRONG_STATE, message, watchlist=found.id, state=found.state)
 
 
 def widened(found: Watchlist | Standing) -> dict[str, Any]:

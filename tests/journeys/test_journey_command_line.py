@@ -172,7 +172,7 @@ def test_a_list_goes_through_its_states(terminal: Terminal, folder: Path, sample
     assert "IMAGE_NOT_LAWFUL" in refused.err
     enrolled = terminal.ask(
         "watchlist", "enrol", folder.name, str(extra), *person, "--lawfully-held", "--grading", "green",
-        identity="manager",
+        identity="superintendent",
     )  # fmt: skip
     assert enrolled["subject"]["grading"] == "GRADING_GREEN"
     gone = terminal.ask(

@@ -34,9 +34,9 @@ def test_what_cannot_be_logged_does_not_happen(installation: Installation, sampl
     (subject,) = lists.list_subjects("wanted").items
     break_log(installation)
     for act in (
-        lambda: lists.enrol(MANAGER, "wanted", person("N-2"), [image(sample_people[2])]),
-        lambda: lists.enrol(MANAGER, "wanted", person("N-2"), [image(b"no picture")]),  # the refusal, unlogged
-        lambda: lists.add_image(MANAGER, subject.id, image(sample_people[3])),
+        lambda: lists.enrol(OFFICER, "wanted", person("N-2"), [image(sample_people[2])]),
+        lambda: lists.enrol(OFFICER, "wanted", person("N-2"), [image(b"no picture")]),  # the refusal, unlogged
+        lambda: lists.add_image(OFFICER, subject.id, image(sample_people[3])),
         lambda: lists.remove_image(MANAGER, subject.images[0].id, "wrong picture"),
         lambda: lists.withdraw(MANAGER, subject.id, "warrant executed"),
         lambda: lists.review(OFFICER, "wanted"),
@@ -72,7 +72,7 @@ def test_many_enrol_and_withdraw_at_once(installation: Installation, sample_peop
     def come_and_go(number: int) -> None:
         for turn in range(3):
             data = sample_people[number] + bytes([turn])
-            made = lists.enrol(MANAGER, "wanted", person(f"T-{number}-{turn}"), [image(data)]).subject
+            made = lists.enrol(OFFICER, "wanted", person(f"T-{number}-{turn}"), [image(data)]).subject
             if turn % 2:
                 lists.withdraw(MANAGER, made.id, "found")
 

@@ -10,7 +10,7 @@ from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.types import Mode
 from tests.installation import Installation
-from tests.watchlist.watchlist_drafts import MANAGER, Desk, active, image, person, watchlist_draft
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, active, image, person, watchlist_draft
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_templates_of_another_model_are_left_out_and_said(desk: Desk, sample_peo
     with pytest.raises(FrsError, match="another model") as caught:
         desk.watchlists.searchable(["wanted"], Mode.LIVE)
     assert caught.value.reason is Reason.TEMPLATES_OTHER_MODEL
-    added = desk.watchlists.add_image(MANAGER, foreign.id, image(sample_people[0] + b" "))
+    added = desk.watchlists.add_image(OFFICER, foreign.id, image(sample_people[0] + b" "))
     assert added.warnings == ()
     with pytest.raises(FrsError) as caught:
         desk.watchlists.searchable(["wanted"], Mode.LIVE)

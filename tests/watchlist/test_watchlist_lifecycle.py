@@ -251,12 +251,34 @@ def test_entries_of_an_active_list_count_at_once_and_outdate_its_review(
     """A new subject is searchable at once; the version that was reviewed is no longer the present one."""
     reached(ACTIVE)
     desk.watchlists.review(OFFICER, desk.name)
-    desk.watchlists.enrol(MANAGER, desk.name, person("N-2"), [image(sample_people[2])])
+    desk.watchlists.enrol(OFFICER, desk.name, person("N-2"), [image(sample_people[2])])
     found = desk.found()
     assert (found.state, found.subject_count) == (ACTIVE, 2)
     assert found.reviewed_version is not None
     assert found.reviewed_version < found.version
     assert desk.at.galleries.revision(desk.name) == found.revision
+
+
+def test_only_an_authorising_officer_adds_to_an_active_list(
+    desk: Desk, reached: Callable[[WatchlistState], Watchlist], sample_people: tuple[bytes, ...]
+) -> None:
+    """What is searched for at once has been approved: by the act of one who may approve, which the log says."""
+    reached(ACTIVE)
+    (subject,) = desk.watchlists.list_subjects(desk.name).items
+    before, new = desk.found(), image(sample_people[2])
+    acts: list[Callable[[], object]] = [
+        lambda: desk.watchlists.enrol(MANAGER, desk.name, person("N-2"), [new]),
+        lambda: desk.watchlists.add_image(MANAGER, subject.id, new),
+    ]
+    for act in acts:
+        with pytest.raises(FrsError, match="an authorising officer must add it") as caught:
+            act()
+        assert caught.value.reason is Reason.WATCHLIST_WRONG_STATE
+    assert desk.found() == before
+    desk.watchlists.add_image(OFFICER, subject.id, new)
+    assert details(desk.at, "subject.image-added")["approves"] is True
+    assert details(desk.at, "subject.enrolled")["approves"] is False, "it was enrolled in a draft"
+    assert desk.found().image_count == 2
 
 
 @pytest.mark.parametrize("state", WatchlistState)
@@ -281,7 +303,7 @@ def test_an_outdated_review_is_not_revived_by_a_withdrawal(
     """A review of an older version stays where it was."""
     reached(ACTIVE)
     seen = desk.watchlists.review(OFFICER, desk.name).version
-    added = desk.watchlists.enrol(MANAGER, desk.name, person("N-2"), [image(sample_people[2])]).subject
+    added = desk.watchlists.enrol(OFFICER, desk.name, person("N-2"), [image(sample_people[2])]).subject
     desk.watchlists.withdraw(MANAGER, added.id, "entered in error")
     assert desk.found().reviewed_version == seen
 

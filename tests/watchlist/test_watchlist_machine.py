@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from frs.embed.loading import load_engine
 from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
-from frs.types import Mode, new_id
+from frs.types import Actor, Mode, new_id
 from frs.watchlist.model import SubjectState, WatchlistChanges, WatchlistState
 from tests.installation import Installation, engine_settings, lay_out
 from tests.manual_clock import ManualClock
@@ -92,13 +92,16 @@ class ListMachine(RuleBasedStateMachine):
     def filled(self) -> bool:
         return any(self.subjects.values())
 
-    @rule(number=st.integers(0, 5))
-    def enrol(self, number: int) -> None:
+    def may_add(self, actor: Actor) -> bool:
+        return self.state is not RETIRED and not self.expired and (self.state is not ACTIVE or actor is OFFICER)
+
+    @rule(number=st.integers(0, 5), actor=st.sampled_from([MANAGER, OFFICER]))
+    def enrol(self, number: int, actor: Actor) -> None:
         nominal = f"N-{number}"
-        allowed = self.state is not RETIRED and not self.expired and nominal not in self.ids
+        allowed = self.may_add(actor) and nominal not in self.ids
 
         def act() -> None:
-            made = self.lists.enrol(MANAGER, self.name, person(nominal), [image(self.people[number])]).subject
+            made = self.lists.enrol(actor, self.name, person(nominal), [image(self.people[number])]).subject
             self.ids[nominal] = made.id
             self.subjects[nominal] = {made.images[0].id: made.images[0].sha256}
 
@@ -109,20 +112,20 @@ class ListMachine(RuleBasedStateMachine):
             self.log.append("enrolment.refused")
 
     @precondition(lambda self: self.ids)
-    @rule(data=st.data(), extra=st.binary(min_size=1, max_size=2))
-    def add_image(self, data: st.DataObject, extra: bytes) -> None:
+    @rule(data=st.data(), extra=st.binary(min_size=1, max_size=2), actor=st.sampled_from([MANAGER, OFFICER]))
+    def add_image(self, data: st.DataObject, extra: bytes, actor: Actor) -> None:
         nominal = data.draw(st.sampled_from(sorted(self.ids)))
         draft = image(self.people[int(nominal[2:])] + extra)
         known = self.lists.get_subject(self.ids[nominal]).images
 
         def act() -> None:
-            made = self.lists.add_image(MANAGER, self.ids[nominal], draft).subject
+            made = self.lists.add_image(actor, self.ids[nominal], draft).subject
             new = {i.id: i.sha256 for i in made.images}
             assert len(new) == len(known) + 1
             self.subjects[nominal] = new
 
         held = hashlib.sha256(draft.data).hexdigest() in self.subjects[nominal].values()
-        allowed = self.state is not RETIRED and not self.expired and not held
+        allowed = self.may_add(actor) and not held
         wrong = {Reason.WATCHLIST_WRONG_STATE, Reason.WATCHLIST_EXPIRED, Reason.IMAGE_EXISTS}
         if self.attempt(allowed, wrong, act):
             self.widened("subject.image-added")

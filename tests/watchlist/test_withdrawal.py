@@ -13,7 +13,7 @@ from frs.store.schema import reference_image
 from frs.types import Mode, new_id
 from frs.watchlist.model import SubjectState
 from tests.installation import Installation
-from tests.watchlist.watchlist_drafts import MANAGER, Desk, actions, active, details, image, person
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, actions, active, details, image, person
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ def test_a_withdrawn_subject_cannot_be_changed(desk: Desk, sample_people: tuple[
         desk.watchlists.withdraw(MANAGER, first.id, "again")
     assert caught.value.reason is Reason.SUBJECT_WITHDRAWN
     with pytest.raises(FrsError) as caught:
-        desk.watchlists.add_image(MANAGER, first.id, image(sample_people[4]))
+        desk.watchlists.add_image(OFFICER, first.id, image(sample_people[4]))
     assert caught.value.reason is Reason.SUBJECT_WITHDRAWN
 
 
 def test_an_image_is_removed_alone(desk: Desk, sample_people: tuple[bytes, ...]) -> None:
     """Its template and bytes go; the subject is still found by the other image."""
     first = desk.watchlists.list_subjects(desk.name).items[0]
-    second = desk.watchlists.add_image(MANAGER, first.id, image(sample_people[3])).subject.images[1]
+    second = desk.watchlists.add_image(OFFICER, first.id, image(sample_people[3])).subject.images[1]
     planted = sealed(desk, first.id)[2:]
     left = desk.watchlists.remove_image(MANAGER, second.id, "wrong person")
     assert [i.id for i in left.images] == [first.images[0].id]
