@@ -7,6 +7,7 @@ the message and the advice. ``docs/errors.md`` documents each (a test compares).
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -287,6 +288,12 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.INTERNAL: Entry(Status.INTERNAL, "Report the reference in the message to the operator on call."),
 }
+
+
+def place(error: BaseException) -> str:
+    """Return where an exception came from, innermost first, without any message: its text may quote what was held."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
 
 
 class FrsError(Exception):

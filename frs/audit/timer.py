@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from frs.audit.log import AuditLog
-from frs.errors import FrsError
+from frs.errors import FrsError, Reason, place
 
 _log = structlog.get_logger("frs.audit")
 
@@ -43,3 +43,7 @@ class CheckpointTimer:
                 if self.failure is None:
                     _log.error("checkpoint failed", reason=str(error.reason), message=error.message)
                 self.failure = error
+            except Exception as error:  # noqa: BLE001  # the last resort of the thread: without it nothing is signed
+                if self.failure is None:
+                    _log.error("checkpoint failed", error=type(error).__name__, where=place(error))
+                self.failure = FrsError(Reason.INTERNAL, f"The log could not be signed ({type(error).__name__}).")

@@ -13,7 +13,7 @@ import time
 
 import structlog
 
-from frs.errors import FrsError, Reason
+from frs.errors import FrsError, Reason, place
 from frs.match.bell import Bell
 from frs.match.job_ledger import JobLedger, JobOverError, Stretch
 from frs.match.job_records import ItemProgress, ItemState, Job, JobItem
@@ -52,6 +52,14 @@ class JobRunner:
         self._cancelled = False
         self._progress: dict[str, ItemProgress] = {}
         self._rung = 0.0
+        self._failing = ""
+
+    @property
+    def fault(self) -> str:
+        """Why no job is being worked on although one could be, for health; empty when all is well."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping:
+            return "its thread has ended"
+        return self._failing
 
     def start(self) -> None:
         """Begin, with what an earlier process left."""
@@ -116,21 +124,30 @@ class JobRunner:
     def _run(self) -> None:
         while True:
             try:
-                job = self._ledger.next_open()
-                if job is None:
-                    self._idle()
-                else:
-                    self._work(job)
+                self._turn()
+                continue
             except StoppedError:
                 return
             except FrsError as error:
                 if error.reason is Reason.SHUTTING_DOWN:
                     return
                 structlog.get_logger().warning("jobs wait", reason=error.reason, message=error.message)
-                try:
-                    self.pause(RETRY_SECONDS)
-                except StoppedError:
-                    return
+            except Exception as error:  # noqa: BLE001  # the last resort of the thread: without it no job is ever worked on
+                structlog.get_logger().error("jobs wait", error=type(error).__name__, where=place(error))
+                self._failing = type(error).__name__
+            try:
+                self.pause(RETRY_SECONDS)
+            except StoppedError:
+                return
+
+    def _turn(self) -> None:
+        """Work on the next job, or wait until there may be one."""
+        job = self._ledger.next_open()
+        self._failing = ""
+        if job is None:
+            self._idle()
+        else:
+            self._work(job)
 
     def _idle(self) -> None:
         with self._signal:
@@ -168,7 +185,13 @@ class JobRunner:
         except (StoppedError, JobOverError):
             raise
         except Exception as error:  # noqa: BLE001  # a defect met on one medium must not stop the others: it fails with it
-            structlog.get_logger().exception("a medium could not be searched", job=job.id, item=item.position)
+            structlog.get_logger().error(
+                "a medium could not be searched",
+                job=job.id,
+                item=item.position,
+                error=type(error).__name__,
+                where=place(error),
+            )
             self._fail(job, item, FrsError(Reason.INTERNAL, f"The search met a defect ({type(error).__name__})."))
 
     def _fail(self, job: Job, item: JobItem, error: FrsError) -> None:

@@ -77,6 +77,11 @@ class Jobs:
         """Stop between two frames; jobs go on when the service is started again."""
         self._runner.close()
 
+    @property
+    def fault(self) -> str:
+        """What keeps jobs from being worked on, for health; empty when nothing does."""
+        return self._runner.fault
+
     def submit(
         self,
         actor: Actor,

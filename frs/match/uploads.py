@@ -205,7 +205,10 @@ class Uploads:
 
     def _sweep(self, held: sa.ColumnElement[bool]) -> None:
         """Remove files left by a crash between a destruction's commit and the file's removal."""
-        names = {path.name for path in self._folder.iterdir()}
+        try:
+            names = {path.name for path in self._folder.iterdir()}
+        except OSError as error:
+            raise FrsError(Reason.STORAGE_FAILED, f"The uploads cannot be listed: {error.strerror}.") from error
         with self._database.read() as connection:
             names -= set(connection.scalars(sa.select(upload.c.id).where(held)))
         for name in names:

@@ -59,6 +59,7 @@ class Application:
             self._build_rooms()
             self._stack = stack.pop_all()
         self._timer: CheckpointTimer | None = None
+        self._upkeep: Upkeep | None = None
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
@@ -94,6 +95,11 @@ class Application:
         """Why the log could not be signed last, or None."""
         return self._timer.failure if self._timer is not None else None
 
+    @property
+    def upkeep_fault(self) -> str:
+        """What falls due and could not be done at the last look; empty when all was."""
+        return self._upkeep.fault if self._upkeep is not None else ""
+
     def rebuild(self) -> RebuildReport:
         """Fill the index from the database and say how long it took."""
         self.rebuilt = self.watchlists.rebuild()
@@ -115,9 +121,9 @@ class Application:
         self._stack.callback(self._timer.close)
         stopped: dict[str, Json] = {"version": __version__}
         self._stack.callback(self.journal.record, Actor.system(), Action.SERVICE_STOPPED, stopped)
-        upkeep = Upkeep(self.deployments, self.uploads)
-        upkeep.start()
-        self._stack.callback(upkeep.close)
+        self._upkeep = Upkeep(self.deployments, self.uploads)
+        self._upkeep.start()
+        self._stack.callback(self._upkeep.close)
         self.jobs.start()
         self._stack.callback(self.jobs.close)
 

@@ -19,14 +19,15 @@ from frs.types import Json
 
 _ALL = frozenset(Part)
 _RECORDS = frozenset({Part.STORE, Part.LOG})
+_SEARCH = _RECORDS | {Part.MODEL, Part.INDEX}
 
 NEEDS: dict[str, frozenset[Part]] = {
     "": _ALL,
-    "frs.v1.WatchlistService": _ALL,
+    "frs.v1.WatchlistService": _SEARCH,
     "frs.v1.DeploymentService": _RECORDS,
-    "frs.v1.LiveService": _ALL,
+    "frs.v1.LiveService": _SEARCH,
     "frs.v1.RetrospectiveService": _ALL,
-    "frs.v1.OperatorService": _ALL,
+    "frs.v1.OperatorService": _SEARCH,
     "frs.v1.ReviewService": _RECORDS,
     "frs.v1.OversightService": _RECORDS,
 }

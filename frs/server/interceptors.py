@@ -12,7 +12,6 @@ import asyncio
 import inspect
 import secrets
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from google.protobuf.message import Message
 
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
-from frs.errors import FrsError, Reason, Status
+from frs.errors import FrsError, Reason, Status, place
 from frs.server.caller import caller, identify, set_caller, valid_until
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
@@ -189,10 +188,7 @@ class _Outcome:
 
 def _internal(method: str, error: Exception) -> FrsError:
     reference = secrets.token_hex(6)
-    # Where it came from, without any message: an exception's text may quote what the request held.
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
-    log.error("request failed", method=method, reference=reference, error=type(error).__name__, where=where)
+    log.error("request failed", method=method, reference=reference, error=type(error).__name__, where=place(error))
     return FrsError(
         Reason.INTERNAL, f"the request failed inside the service; reference {reference}", reference=reference
     )

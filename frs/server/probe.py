@@ -1,4 +1,4 @@
-"""Looks every second whether model, index, store and log can do their work, for health and for /metrics."""
+"""Looks every second whether model, index, store, log and background work are well, for health and for /metrics."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def faults(application: Application) -> dict[Part, str]:
     failure = application.audit.failure or application.checkpoint_failure
     if failure is not None:
         found[Part.LOG] = str(failure.reason)
+    background = {Part.JOBS: application.jobs.fault, Part.UPKEEP: application.upkeep_fault}
+    found.update({part: fault for part, fault in background.items() if fault})
     return found
 
 

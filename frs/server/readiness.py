@@ -25,6 +25,10 @@ class Part(StrEnum):
     INDEX = "index"
     STORE = "store"
     LOG = "log"
+    JOBS = "jobs"
+    """The thread that works on retrospective jobs."""
+    UPKEEP = "upkeep"
+    """The thread that closes deployments and destroys uploads when they are due."""
 
 
 class Readiness:

@@ -446,6 +446,27 @@ def test_timer_signs_while_the_log_grows_and_at_the_end(house: AuditHouse) -> No
     assert house.log.latest_checkpoint() == house.log.checkpoint_at(5)
 
 
+def test_timer_outlives_a_defect(house: AuditHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception outside the catalogue is the timer's failure until the next signature, and not its end."""
+    timer = CheckpointTimer(house.log, 0.02)
+
+    def broken() -> str:
+        raise ValueError("cannot sign")
+
+    def until(wanted: Reason | None) -> None:
+        deadline = time.monotonic() + 10
+        while (timer.failure.reason if timer.failure else None) is not wanted:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    with monkeypatch.context() as defect:
+        defect.setattr(house.log, "checkpoint", broken)
+        timer.start()
+        until(Reason.INTERNAL)
+    until(None)
+    timer.close()
+
+
 def test_log_found_inconsistent_takes_no_more_events(house: AuditHouse) -> None:
     """When the tree no longer extends what was signed, nothing more is signed or logged, and acts fail."""
     house.fill(8)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from frs.embed.decoding import crop_face, decode_picture, encode_jpeg
 from frs.errors import FrsError, Reason
@@ -378,6 +380,39 @@ def test_what_passes_by_itself_is_waited_for(
         assert desk.uploads.get(INVESTIGATOR, job.items[0].upload).state is UploadState.COMPLETE
     assert desk.finished(job).state is JobState.DONE
     assert desk.uploads.get(INVESTIGATOR, job.items[0].upload).state is UploadState.DESTROYED
+
+
+def test_a_defect_does_not_end_the_thread(
+    desk: SearchDesk, sample_people: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever breaks between two jobs is a fault for health, is logged without its text, and passes when it can."""
+    monkeypatch.setattr("frs.match.job_runner.RETRY_SECONDS", 0.05)
+    desk.listed("wanted", {"N-1": sample_people[1]})
+    job = desk.submit(desk.upload(sample_people[1]))
+    ledger, broken = desk.jobs._ledger, threading.Event()
+
+    def begin(_: str) -> None:
+        broken.set()
+        raise ValueError("N-1 cannot be begun")
+
+    with monkeypatch.context() as defect, structlog.testing.capture_logs() as logged:
+        defect.setattr(ledger, "begin", begin)
+        desk.jobs.start()
+        assert broken.wait(10)
+        desk.until(lambda: desk.jobs.fault == "ValueError")
+    assert desk.finished(job).state is JobState.DONE
+    assert desk.jobs.fault == ""
+    (first, *_) = [entry for entry in logged if entry["event"] == "jobs wait"]
+    assert first["error"] == "ValueError"
+    assert "test_jobs.py:" in first["where"]
+    assert "N-1" not in str(logged)
+
+    def closed() -> None:
+        raise FrsError(Reason.SHUTTING_DOWN, "the database is closed")
+
+    monkeypatch.setattr(ledger, "next_open", closed)
+    desk.jobs._runner.wake()
+    desk.until(lambda: desk.jobs.fault == "its thread has ended")
 
 
 def test_the_bell_rings_for_every_step(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:

@@ -274,6 +274,17 @@ def test_a_file_left_by_a_crash_is_swept(desk: Desk) -> None:
     assert list((desk.settings.data_dir / "uploads").iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_listed_is_told(desk: Desk) -> None:
+    """The sweep fails with a reason of the catalogue, and works when the folder is back."""
+    folder = desk.settings.data_dir / "uploads"
+    folder.rename(folder.with_name("away"))
+    with pytest.raises(FrsError) as failed:
+        desk.uploads.expire()
+    assert failed.value.reason is Reason.STORAGE_FAILED
+    folder.with_name("away").rename(folder)
+    assert desk.uploads.expire() == 0
+
+
 def test_records_cannot_be_swapped(desk: Desk) -> None:
     """A piece put at another place of the file does not open: each is bound to its offset."""
     data = secrets.token_bytes(2000)

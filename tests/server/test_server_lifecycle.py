@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,42 @@ def test_a_rebuild_that_fails_ends_the_service_with_its_reason(
             Service(settings).run(lambda _: None)
     assert not (settings.data_dir / "server.json").exists()
     Application.open(settings).close()
+
+
+def test_background_work_that_fails_is_seen_and_goes_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in what falls due is a fault while it lasts, does not keep the rest from being done, and passes."""
+    monkeypatch.setattr("frs.server.upkeep.DEPLOYMENT_SECONDS", 0.02)
+    application = Application.open(settings)
+    swept = threading.Event()
+    expire = application.uploads.expire
+
+    def broken() -> int:
+        raise ValueError("a defect")
+
+    def sweep() -> int:
+        swept.set()
+        return expire()
+
+    def until(wanted: dict[Part, str]) -> None:
+        latest = time.monotonic() + 10
+        while faults(application) != wanted:
+            assert time.monotonic() < latest
+            time.sleep(0.01)
+
+    monkeypatch.setattr(application.uploads, "expire", sweep)
+    with monkeypatch.context() as defect:
+        defect.setattr(application.deployments, "close_due", broken)
+        application.start()
+        until({Part.UPKEEP: "deployments: ValueError"})
+        assert swept.wait(10)
+    until({})
+    folder = settings.data_dir / "uploads"
+    folder.rename(folder.with_name("away"))
+    monkeypatch.setattr("frs.server.upkeep.UPLOAD_SECONDS", 0.02)
+    until({Part.UPKEEP: "uploads: STORAGE_FAILED"})
+    folder.with_name("away").rename(folder)
+    until({})
+    application.close()
 
 
 def test_the_probe_finds_what_is_not_ready(settings: Settings) -> None:
