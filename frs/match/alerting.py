@@ -1,9 +1,10 @@
 """Raising an alert: the row, its two sealed pictures, the feed, the counts and the audit event in one transaction.
 
 Nothing of it exists without the rest, and nobody is told before all of it is durable. Within the transaction the
-alert asks once more, of the database, whether it may be raised: the deployment runs, the watchlist is active and
-unexpired, the subject is still enrolled and the reference still there. The single writer puts that question and an
-emergency stop or a withdrawal in one order, so no alert is raised after either has returned.
+alert asks once more whether it may be raised: of the gate, which a stop shuts even when it cannot be recorded, and of
+the database: the deployment runs, the watchlist is active and unexpired, the subject is still enrolled and the
+reference still there. The single writer puts that question and an emergency stop or a withdrawal in one order, so no
+alert is raised after either has returned.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from frs.embed.decoding import encode_jpeg
 from frs.match.bell import Bell
 from frs.match.deployment import DeploymentState, state_of
 from frs.match.evidence import TrackEvidence
+from frs.match.gate import Gate
 from frs.match.tally import StreamCounts, add_camera_counts
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, alert_feed, deployment, reference_image, subject, watchlist
@@ -61,19 +63,20 @@ class Alerting:
         self._watchlists, self._bell, self._clock = watchlists, bell, clock
 
     def raise_alert(
-        self, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, uncounted: StreamCounts
+        self, gate: Gate, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, uncounted: StreamCounts
     ) -> str | None:
         """Raise an alert and return its id; None when it may no longer be raised (see the module).
 
-        ``uncounted`` are the stream's counts that are not in the database yet, the alert not among them: they are
-        added with it. FrsError LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED: then nothing of it happened.
+        ``gate`` is the deployment's; ``uncounted`` are the stream's counts that are not in the database yet, the alert
+        not among them: they are added with it. FrsError LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED: then nothing
+        of it happened.
         """
         assert evidence.portrait is not None
         probe = encode_jpeg(evidence.portrait)
 
         def act(tx: Transaction) -> str | None:
             now = self._clock.now()
-            if not _allowed(tx.connection, sighting.deployment, candidate, now):
+            if gate.shut_as is not None or not _allowed(tx.connection, sighting.deployment, candidate, now):
                 return None
             name = new_id()
             owner = f"alert:{name}"
@@ -126,6 +129,7 @@ def _row(
         "track_id": sighting.track,
         "captured_at": _instant(evidence.best.at),
         "first_seen_at": _instant(evidence.first_at),
+        "decided_at": sighting.decided_at,
         "created_at": now,
         "watchlist_id": candidate.watchlist,
         "watchlist_version": candidate.watchlist_version,

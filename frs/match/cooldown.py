@@ -25,12 +25,12 @@ class Cooldown:
         cooldown = cls(seconds)
         if seconds > 0:
             newest = (
-                sa.select(alert.c.nominal, sa.func.max(alert.c.captured_at, type_=alert.c.captured_at.type))
+                sa.select(alert.c.nominal, sa.func.max(alert.c.decided_at, type_=alert.c.decided_at.type))
                 .where(alert.c.deployment_id == deployment, alert.c.camera_id == camera)
                 .group_by(alert.c.nominal)
             )
-            for nominal, captured_at in connection.execute(newest):
-                cooldown.raised(nominal, captured_at)
+            for nominal, decided_at in connection.execute(newest):
+                cooldown.raised(nominal, decided_at)
         return cooldown
 
     def raised(self, nominal: str, at: datetime) -> None:

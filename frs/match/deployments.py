@@ -31,7 +31,7 @@ from frs.match.deployment import (
 )
 from frs.match.gate import Gate, closed, require_running
 from frs.match.newest import newest_first
-from frs.match.opening import checked_draft, require_reviewed
+from frs.match.opening import checked_draft, require_reviewed, require_somebody
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import deployment, deployment_watchlist
@@ -44,6 +44,7 @@ __all__ = ["CameraCount", "Deployment", "DeploymentDraft", "DeploymentState", "D
 
 _AS_DRAFTED = ("purpose", "place", "authorising_officer", "starts_at", "ends_at", "cooldown_seconds")
 _OVER = (DeploymentState.ENDED, DeploymentState.STOPPED)
+_NOTHING_TO_HALT = (Reason.DEPLOYMENT_NOT_FOUND, Reason.DEPLOYMENT_ENDED)
 
 
 class Deployments:
@@ -56,9 +57,15 @@ class Deployments:
         self._live, self._clock = settings.live, clock
         self._lock = threading.Lock()
         self._gates: dict[str, Gate] = {}
+        self._halted: set[str] = set()
+        """Deployments whose stop is not recorded yet: a gate that is made for one of them is shut from the start."""
 
     def open(self, actor: Actor, draft: DeploymentDraft) -> Deployment:
-        """Open a deployment. FrsError: INVALID_FIELD, what ``searchable`` raises, WATCHLIST_NOT_REVIEWED."""
+        """Open a deployment.
+
+        FrsError: INVALID_FIELD, what ``searchable`` raises, WATCHLIST_NOT_REVIEWED,
+        WATCHLIST_EMPTY.
+        """
         self.close_due()
         checked = checked_draft(draft, self._clock.now(), self._live.cooldown_seconds)
         lists = self._watchlists.searchable(checked.watchlists, Mode.LIVE)
@@ -85,13 +92,20 @@ class Deployments:
     def stop(self, actor: Actor, deployment_id: str, reason: str) -> Deployment:
         """Stop it at once. Errors as :meth:`end`.
 
-        The sessions are halted before anything is written. They stay halted when the stop cannot be recorded: then
-        this raises, and must be called again so that the stop is in the log and outlasts a restart.
+        The sessions are halted before anything is read or written. They stay halted when the stop cannot be looked up
+        or recorded: then this raises, and must be called again so that the stop is in the log and outlasts a restart.
         """
         if not reason.strip():
             raise FrsError(Reason.INVALID_FIELD, "An emergency stop needs a reason.", field="reason")
-        self.gate(deployment_id).shut(DeploymentState.STOPPED)
-        return self._close(actor, deployment_id, DeploymentState.STOPPED, reason)
+        self._halt(deployment_id)
+        try:
+            stopped = self._close(actor, deployment_id, DeploymentState.STOPPED, reason)
+        except FrsError as error:
+            if error.reason in _NOTHING_TO_HALT:
+                self._recorded(deployment_id)
+            raise
+        self._recorded(deployment_id)
+        return stopped
 
     def require_running(self, deployment_id: str) -> Deployment:
         """Return it while it runs; FrsError DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED."""
@@ -103,6 +117,8 @@ class Deployments:
             found = self._stored(connection, deployment_id)
         with self._lock:
             gate = self._gates.setdefault(deployment_id, Gate(found, self._clock))
+            if deployment_id in self._halted and found.state not in _OVER:
+                gate.shut(DeploymentState.STOPPED)
         with self._database.read() as connection:  # again: who closed it before the gate stood here did not see it
             found = self._stored(connection, deployment_id)
         if found.state in _OVER:
@@ -121,6 +137,7 @@ class Deployments:
     ) -> Deployment:
         now = self._clock.now()
         require_reviewed(tx.connection, lists, now)
+        require_somebody(tx.connection, lists)
         name = new_id()
         values = {field: getattr(draft, field) for field in _AS_DRAFTED}
         tx.connection.execute(
@@ -165,6 +182,19 @@ class Deployments:
         self._audit.append(tx, Event(action, actor, references, {"reason": reason, "closed_at": now.isoformat()}))
         tx.after_commit(lambda: self._shut(found.id, state))
 
+    def _halt(self, deployment_id: str) -> None:
+        """Shut the gate that stands and the one that is made next, without asking the database anything."""
+        with self._lock:
+            self._halted.add(deployment_id)
+            gate = self._gates.get(deployment_id)
+        if gate is not None:
+            gate.shut(DeploymentState.ENDED if gate.lapsed else DeploymentState.STOPPED)
+
+    def _recorded(self, deployment_id: str) -> None:
+        """Leave it to the database from now on to say that the deployment is over, or is none."""
+        with self._lock:
+            self._halted.discard(deployment_id)
+
     def _shut(self, deployment_id: str, state: DeploymentState) -> None:
         with self._lock:
             gate = self._gates.get(deployment_id)
@@ -183,10 +213,12 @@ class Deployments:
     def _as_gated(self, found: Deployment) -> Deployment:
         """Show an emergency stop that could not be recorded yet for what it is: nothing is matched any more."""
         with self._lock:
-            gate = self._gates.get(found.id)
-        if found.state not in _OVER and gate is not None and gate.shut_as is not None:
+            gate, halted = self._gates.get(found.id), found.id in self._halted
+        if found.state in _OVER:
+            return found
+        if gate is not None and gate.shut_as is not None:
             return replace(found, state=gate.shut_as)
-        return found
+        return replace(found, state=DeploymentState.STOPPED) if halted else found
 
 
 def _opened(values: dict[str, Any], lists: tuple[SearchableList, ...]) -> dict[str, Json]:

@@ -119,6 +119,8 @@ class LiveSession:
     def finish(self, reason: str) -> None:
         """Log the last counts and the stream's close, and let the camera go; a second call does nothing.
 
+        Frames that came in and were given no result by then (the stream ended before their turn, or while one was
+        being worked on) are counted as dropped, so that the counts of a closed stream add up.
         FrsError when it cannot be logged; the camera is let go all the same.
         """
         release, self._release = self._release, None
@@ -126,9 +128,16 @@ class LiveSession:
             return
         try:
             self._following.finish()
+            self._drop_the_rest()
             self._log.closed(reason)
         finally:
             release()
+
+    def _drop_the_rest(self) -> None:
+        now = self._tally.counts
+        left = now.frames_received - now.frames_processed - now.frames_dropped - now.frames_rejected
+        if left > 0:
+            self._tally.add(StreamCounts(frames_dropped=left))
 
     def _require_open(self) -> None:
         if self._release is None:
@@ -216,7 +225,7 @@ class LiveSession:
         track = f"{self._stream[:8]}-{followed.evidence.number}"
         sighting = Sighting(self._actor, self.deployment.id, self.camera, track, at)
         uncounted = self._log.unstored
-        name = self._parts.alerting.raise_alert(sighting, candidate, followed.evidence, uncounted)
+        name = self._parts.alerting.raise_alert(self._gate, sighting, candidate, followed.evidence, uncounted)
         if name is None:  # stopped, withdrawn or expired since the search: the next frame knows
             self._require_open()
             return None

@@ -2,6 +2,7 @@
 
 Every watchlist is active, unexpired, has a live threshold for the model in use, and has been reviewed: in its present
 version, and since the last deployment that used it ("reviewed before each deployment", College of Policing APP).
+Somebody must be on one of them: cameras that can find nobody are filmed for nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.match.deployment import LONGEST, DeploymentDraft
-from frs.store.schema import deployment, deployment_watchlist, watchlist
+from frs.store.schema import deployment, deployment_watchlist, reference_image, subject, watchlist
 from frs.watchlist.searchable import SearchableList
 
 
@@ -62,6 +63,24 @@ def require_reviewed(connection: sa.Connection, lists: Sequence[SearchableList],
                 entry.id,
                 f"has not been reviewed since it was last deployed at {last_use.isoformat()}",
             )
+
+
+def require_somebody(connection: sa.Connection, lists: Sequence[SearchableList]) -> None:
+    """Check within the opening's transaction that a list holds somebody; FrsError WATCHLIST_EMPTY when none does."""
+    names = [entry.id for entry in lists]
+    found = (
+        sa.select(sa.literal(1))
+        .select_from(reference_image)
+        .join(subject, subject.c.id == reference_image.c.subject_id)
+        .where(subject.c.watchlist_id.in_(names), subject.c.state == "enrolled")
+        .limit(1)
+    )
+    if connection.execute(found).first() is None:
+        raise FrsError(
+            Reason.WATCHLIST_EMPTY,
+            f"No subject with an image is left on {', '.join(names)}.",
+            watchlist=",".join(names),
+        )
 
 
 def _last_opening(connection: sa.Connection, watchlist_id: str) -> datetime | None:

@@ -22,7 +22,7 @@ class StreamCounts:
     frames_received: int = 0
     frames_processed: int = 0
     frames_dropped: int = 0
-    """Frames that could not be kept up with."""
+    """Frames that could not be kept up with, or whose stream ended before their turn."""
     frames_rejected: int = 0
     """Frames that could not be read."""
     faces_seen: int = 0

@@ -191,6 +191,7 @@ alert = sa.Table(
     sa.Column("track_id", sa.Text, nullable=False),
     sa.Column("captured_at", Instant, nullable=False),  # the best frame's capture time
     sa.Column("first_seen_at", Instant, nullable=False),  # the track's first usable frame, capture time
+    sa.Column("decided_at", Instant, nullable=False),  # the deciding frame's capture time; the cooldown runs from it
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("watchlist_id", Id, nullable=False, index=True),
     sa.Column("watchlist_version", sa.Integer, nullable=False),

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.match.deployment import DeploymentDraft, DeploymentState
+from frs.match.deployments import Deployments
 from frs.types import ListVersion
 from frs.watchlist.model import ImageDraft, SubjectDraft
 from tests.match.stage import MANAGER, OFFICER, THRESHOLD, Stage, details
@@ -60,7 +62,7 @@ def test_a_list_is_reviewed_in_its_present_version(listed: Stage, sample_people:
     """A person who was put on the list after its review asks for another review."""
     lists = listed.installation.watchlists
     image = ImageDraft(sample_people[1], "custody", "2025-06-01")
-    lists.enrol(MANAGER, "wanted", SubjectDraft("N-2", "Wanted on warrant", lawfully_held=True), [image])
+    lists.enrol(OFFICER, "wanted", SubjectDraft("N-2", "Wanted on warrant", lawfully_held=True), [image])
     size = listed.installation.audit.size()
     assert refused(lambda: listed.open("wanted")) is Reason.WATCHLIST_NOT_REVIEWED
     assert listed.installation.audit.size() == size
@@ -181,6 +183,25 @@ def test_a_stop_that_cannot_be_logged_halts_all_the_same(listed: Stage) -> None:
     assert listed.actions(deployment=opened.id) == ["deployment.opened", "deployment.stopped"]
 
 
+def test_a_stop_that_cannot_be_looked_up_halts_all_the_same(listed: Stage) -> None:
+    """When the deployment cannot even be read, the streams that run are halted and no other begins."""
+    opened = listed.open("wanted")
+    gate = listed.deployments.gate(opened.id)
+    database = listed.installation.store.database
+    after_restart = Deployments(
+        database, listed.installation.audit, listed.installation.watchlists, listed.settings, listed.clock
+    )
+    database.write(lambda tx: tx.connection.execute(sa.text("ALTER TABLE deployment RENAME TO hidden")))
+    for deployments in (listed.deployments, after_restart):
+        assert refused(partial(deployments.stop, OFFICER, opened.id, "crush")) is Reason.STORAGE_FAILED
+    assert gate.shut_as is DeploymentState.STOPPED
+    database.write(lambda tx: tx.connection.execute(sa.text("ALTER TABLE hidden RENAME TO deployment")))
+    assert refused(after_restart.gate(opened.id).require_open) is Reason.DEPLOYMENT_ENDED
+    assert after_restart.get(opened.id).state is listed.deployments.get(opened.id).state is DeploymentState.STOPPED
+    assert listed.deployments.stop(OFFICER, opened.id, "crush").state is DeploymentState.STOPPED
+    assert listed.actions(deployment=opened.id) == ["deployment.opened", "deployment.stopped"]
+
+
 def test_two_openings_at_once_do_not_share_a_review(listed: Stage) -> None:
     """Of several who open a deployment with the same reviewed list in the same moment one succeeds."""
     gate, outcomes = threading.Barrier(4), list[str]()
@@ -213,6 +234,18 @@ def test_listing_pages_newest_first(listed: Stage, sample_people: tuple[bytes, .
     assert [item.id for item in first.items + second.items] == names[::-1]
     assert second.next_token == ""
     assert refused(lambda: listed.deployments.list(2, first.next_token + "x")) is Reason.INVALID_PAGE_TOKEN
+
+
+def test_lists_that_were_emptied_are_not_deployed(listed: Stage, sample_people: tuple[bytes, ...]) -> None:
+    """When nobody is left on any list the opening is refused; one list with somebody is enough."""
+    lists = listed.installation.watchlists
+    (subject,) = lists.list_subjects("wanted").items
+    lists.withdraw(MANAGER, subject.id, "found")
+    size = listed.installation.audit.size()
+    assert refused(lambda: listed.open("wanted")) is Reason.WATCHLIST_EMPTY
+    assert listed.installation.audit.size() == size
+    listed.activate("missing", [("N-2", sample_people[1])])
+    assert listed.open("wanted", "missing").state is DeploymentState.RUNNING
 
 
 def test_a_change_after_the_opening_needs_no_new_opening(listed: Stage, sample_people: tuple[bytes, ...]) -> None:

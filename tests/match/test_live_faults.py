@@ -6,8 +6,8 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 import pytest
@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
 from frs.match.alerting import Alerting, Sighting
+from frs.match.cooldown import Cooldown
 from frs.match.evidence import TrackEvidence
+from frs.match.gate import Gate
 from frs.match.tally import StreamCounts
 from frs.store.schema import alert, alert_feed, camera_count
 from frs.types import Candidate
@@ -33,6 +35,7 @@ class Match:
 
     stage: Stage
     subjects: dict[str, str]
+    gate: Gate
     sighting: Sighting
     candidate: Candidate
     evidence: TrackEvidence
@@ -42,7 +45,7 @@ class Match:
         alerting = Alerting(
             store.database, store.vault, place.audit, place.watchlists, self.stage.bell, self.stage.clock
         )
-        return alerting.raise_alert(self.sighting, self.candidate, self.evidence, StreamCounts())
+        return alerting.raise_alert(self.gate, self.sighting, self.candidate, self.evidence, StreamCounts())
 
     def rows(self) -> tuple[int, int, int]:
         """Return how many alerts, feed entries and counted alerts there are."""
@@ -70,7 +73,7 @@ def match(stage: Stage, sample_people: People, engine: FaceEngine) -> Match:
         evidence.see(at, face.quality)
         evidence.add(at, face.quality, engine.embed([face])[0], lambda picture=analysis.picture: picture[:200, :200])  # type: ignore[misc]  # a lambda's default
     sighting = Sighting(FEED, deployment.id, "cam-1", "track-7", frames[-1].captured_at)
-    return Match(stage, subjects, sighting, candidate, evidence)
+    return Match(stage, subjects, stage.deployments.gate(deployment.id), sighting, candidate, evidence)
 
 
 def withdraw(match: Match) -> None:
@@ -112,6 +115,28 @@ def test_what_changed_since_the_search_raises_no_alert(match: Match, change: Cal
     assert match.raise_alert() is None
     assert match.rows() == before
     assert len(match.stage.events(action="alert.raised")) == size
+
+
+def test_a_stop_that_failed_raises_no_alert_either(match: Match) -> None:
+    """The gate is asked within the alert's act: what the database does not know of yet counts all the same."""
+    assert match.raise_alert() is not None
+    before = match.rows()
+    with no_log(match.stage), pytest.raises(FrsError):
+        stop(match)
+    assert match.raise_alert() is None
+    assert match.rows() == before
+
+
+def test_the_cooldown_resumes_from_the_frame_that_decided(match: Match) -> None:
+    """A track's best frame may be long past when it is decided: who reconnects has the cooldown of who stayed."""
+    best = match.evidence.best.at
+    decided_at = datetime.fromtimestamp(best + 30, UTC)
+    match.sighting = replace(match.sighting, camera="cam-9", decided_at=decided_at)
+    assert match.raise_alert() is not None
+    with match.stage.installation.store.database.read() as connection:
+        cooldown = Cooldown.resume(connection, match.sighting.deployment, "cam-9", 60.0)
+    assert cooldown.holds("N-0", decided_at + timedelta(seconds=59))
+    assert not cooldown.holds("N-0", decided_at + timedelta(seconds=60))
 
 
 @contextmanager

@@ -196,7 +196,7 @@ def test_a_person_added_meanwhile_is_found_in_a_track_that_has_nothing_new(stage
     play(session, frames[:12])
     assert alerted(stage) == []
     image = ImageDraft(sample_people[0], "custody", "2025-06-01")
-    stage.installation.watchlists.enrol(MANAGER, "wanted", SubjectDraft("N-0", "Wanted", lawfully_held=True), [image])
+    stage.installation.watchlists.enrol(OFFICER, "wanted", SubjectDraft("N-0", "Wanted", lawfully_held=True), [image])
     play(session, frames[12:])
     assert alerted(stage) == ["N-0"]
     assert session.counts.faces_seen == 1

@@ -265,3 +265,23 @@ def test_a_full_recogniser_is_a_problem_of_the_frame(
     dropped = sum(outcome.problem is not None for outcome in crowded)
     assert session.counts == StreamCounts(6, 6 - dropped, dropped, 0, faces_seen=1, alerts=1)
     assert [len(outcome.alerts) for outcome in quiet].count(1) == 1
+
+
+def test_frames_that_wait_when_the_stream_ends_are_counted_as_dropped(listed: Stage, sample_people: People) -> None:
+    """Received is processed, dropped and rejected together, in the log too, however the stream came to its end."""
+    deployment = listed.open("wanted")
+    session = listed.live.open_stream(FEED, deployment.id, "cam-1")
+    frames = film(sample_people[:1], 5)
+    play(session, frames[:2])
+    for _ in frames[2:]:
+        session.received()
+    listed.deployments.stop(OFFICER, deployment.id, "crowd crush")
+    assert refused(lambda: session.process(frames[2])) is Reason.DEPLOYMENT_ENDED
+    session.finish("deployment stopped")
+    session.finish("again")
+    counts = session.counts
+    assert (counts.frames_received, counts.frames_processed, counts.frames_dropped) == (5, 2, 3)
+    (closed,) = listed.events(deployment=deployment.id, action="live.stream-closed")
+    assert details(closed)["total"] == counts.as_json()
+    (totals,) = listed.deployments.get(deployment.id).cameras
+    assert (totals.frames_received, totals.frames_processed, totals.frames_dropped) == (5, 2, 3)

@@ -65,7 +65,7 @@ class Desk:
         def act(tx: Transaction) -> None:
             seal = self.store.vault.seal
             place = {"deployment_id": where, "camera_id": "cam-1", "track_id": "t-1"}
-            when = {"captured_at": now, "first_seen_at": now, "created_at": now}
+            when = {"captured_at": now, "first_seen_at": now, "decided_at": now, "created_at": now}
             whom = {"watchlist_id": "wanted", "watchlist_version": 3, "subject_id": new_id(), "nominal": "N-100"}
             how = {"score": 0.97, "threshold": 0.95, "frames": 5, "model": "m@1", "profile": "plain", "notice": ""}
             reference = {"reference_id": new_id(), "grading": "red", "reference_quality": QUALITY.as_json()}

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("track_id", sa.Text(), nullable=False),
         sa.Column("captured_at", sa.String(27), nullable=False),
         sa.Column("first_seen_at", sa.String(27), nullable=False),
+        sa.Column("decided_at", sa.String(27), nullable=False),
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.Column("watchlist_id", sa.String(length=64), nullable=False),
         sa.Column("watchlist_version", sa.Integer(), nullable=False),
