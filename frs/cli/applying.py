@@ -119,7 +119,12 @@ class Applying:
     def _change(self, change: SubjectChange) -> None:
         if change.reenrol:
             self._withdraw(change.subject.name, change.subject.nominal)
-            self._enrol(change.entry)
+            try:
+                self._enrol(change.entry)
+            except FrsError as error:
+                # Two acts of the contract: the first stands, and a person must know.
+                message = f"withdrawn, but NOT enrolled anew: {error.message}"
+                raise FrsError(error.reason, message, **error.metadata) from None
             return
         # Additions first: a subject is never left without a picture in between.
         for image in change.added:
