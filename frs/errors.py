@@ -205,7 +205,8 @@ CATALOGUE: dict[Reason, Entry] = {
         Status.FAILED_PRECONDITION, "Set the watchlist's threshold anew for the model and profile now in use."
     ),
     Reason.TEMPLATES_OTHER_MODEL: Entry(
-        Status.FAILED_PRECONDITION, "Enrol the watchlist's images again with the model now in use."
+        Status.FAILED_PRECONDITION,
+        "Remove the images of the other model or make a new list; enrol with the model in use.",
     ),
     Reason.DEPLOYMENT_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the deployment's name with `frs deployment list`."),
     Reason.DEPLOYMENT_NOT_OPEN: Entry(Status.FAILED_PRECONDITION, "Wait for the deployment's start, or open one."),

@@ -34,7 +34,7 @@ from frs.watchlist.policy import check_images, check_subject, too_many_images
 from frs.watchlist.rebuilding import CROP, Indexing, open_template, owner, seal_template
 from frs.watchlist.records import read_subject, unknown_watchlist
 from frs.watchlist.refusals import Refusals
-from frs.watchlist.standing import Standing, read_standings
+from frs.watchlist.standing import Standing, Standings, read_standings
 
 
 class Enrolments:
@@ -47,14 +47,15 @@ class Enrolments:
         audit: AuditLog,
         galleries: Galleries,
         engine: FaceEngine,
+        standings: Standings,
         indexing: Indexing,
         refusals: Refusals,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._database, self._vault, self._audit, self._galleries = database, vault, audit, galleries
-        self._engine, self._indexing, self._refusals = engine, indexing, refusals
-        self._settings, self._clock = settings, clock
+        self._engine, self._standings, self._indexing = engine, standings, indexing
+        self._refusals, self._settings, self._clock = refusals, settings, clock
         self._likeness = Likeness(database, galleries, engine.model)
 
     def enrol(self, actor: Actor, watchlist_id: str, draft: SubjectDraft, images: Sequence[ImageDraft]) -> Enrolment:
@@ -63,8 +64,8 @@ class Enrolments:
         While the list is active, only an authorising officer may: the act is then the entry's approval.
 
         FrsError INVALID_FIELD, IMAGE_NOT_LAWFUL, RATIONALE_REQUIRED, TOO_MANY_IMAGES, IMAGE_EXISTS,
-        WATCHLIST_NOT_FOUND, WATCHLIST_WRONG_STATE, WATCHLIST_EXPIRED, SUBJECT_EXISTS, or a picture's (see
-        :func:`portraits`): each refusal is logged, and nothing of the enrolment is kept.
+        WATCHLIST_NOT_FOUND, WATCHLIST_WRONG_STATE, WATCHLIST_EXPIRED, TEMPLATES_OTHER_MODEL, SUBJECT_EXISTS, or a
+        picture's (see :func:`portraits`): each refusal is logged, and nothing of the enrolment is kept.
         """
         with self._refusals.recorded(actor, watchlist_id, draft.nominal, images):
             check_subject(draft)
@@ -125,7 +126,8 @@ class Enrolments:
         """Return a list that may take entries from the actor.
 
         It is not retired and, since it grants no authority then, not expired; an active one takes them from an
-        authorising officer alone.
+        authorising officer alone. Its templates are all of the model and profile in use: a list of two models could be
+        searched under neither.
         """
         standings = read_standings(connection, watchlist_id)
         if not standings:
@@ -134,6 +136,7 @@ class Enrolments:
         states.require_state(found, WatchlistState.DRAFT, WatchlistState.APPROVED, WatchlistState.ACTIVE)
         states.require_unexpired(found, self._clock.now())
         states.require_authority(found, actor)
+        self._standings.require_own(watchlist_id, self._engine.model)
         return found
 
     def _refuse_image(self, person: Subject, image: ImageDraft) -> None:

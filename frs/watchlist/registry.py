@@ -59,7 +59,7 @@ class Watchlists:
         self._lifecycle = Lifecycle(database, audit, galleries, self._indexing, model, settings.watchlist, clock)
         refusals = Refusals(database, audit, standings)
         self._enrolments = Enrolments(
-            database, vault, audit, galleries, engine, self._indexing, refusals, settings, clock
+            database, vault, audit, galleries, engine, standings, self._indexing, refusals, settings, clock
         )
         self._withdrawals = Withdrawals(database, vault, audit, galleries, standings, self._indexing, clock)
         self._searching = Searching(database, vault, galleries, model, standings, self._indexing, clock)

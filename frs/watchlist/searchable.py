@@ -124,11 +124,7 @@ class Searching:
     def _found(self, name: str, mode: Mode, now: datetime) -> SearchableList:
         for _ in range(_ATTEMPTS):
             standing = self._standing(name, now)
-            if self._standings.has_foreign(name):
-                message = (
-                    f"Watchlist {name} has templates of another model than {self._model.id}, {self._model.profile}."
-                )
-                raise FrsError(Reason.TEMPLATES_OTHER_MODEL, message, watchlist=name)
+            self._standings.require_own(name, self._model)
             threshold = required(name, standing.thresholds, mode, self._model)
             if self._galleries.revision(name) == standing.revision:
                 return SearchableList(name, standing.version, threshold, standing.expires_at)

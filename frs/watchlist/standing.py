@@ -12,8 +12,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from frs.errors import FrsError, Reason
 from frs.store.schema import watchlist
-from frs.types import Mode, Threshold
+from frs.types import Mode, ModelInfo, Threshold
 from frs.watchlist.model import Grading, WatchlistState
 from frs.watchlist.records import read_thresholds
 
@@ -54,9 +55,11 @@ class Standings:
         """Take note of the references (and whose they are) that the model in use cannot search."""
         self._foreign[watchlist_id] = dict(references)
 
-    def has_foreign(self, watchlist_id: str) -> bool:
-        """Whether a watchlist has a template of another model."""
-        return bool(self._foreign.get(watchlist_id))
+    def require_own(self, watchlist_id: str, model: ModelInfo) -> None:
+        """TEMPLATES_OTHER_MODEL when a watchlist has a template of another model or profile than the one in use."""
+        if self._foreign.get(watchlist_id):
+            message = f"Watchlist {watchlist_id} has templates of another model than {model.id}, {model.profile}."
+            raise FrsError(Reason.TEMPLATES_OTHER_MODEL, message, watchlist=watchlist_id)
 
     def forget_subject(self, watchlist_id: str, subject_id: str) -> None:
         """Take note that a subject's references are gone."""

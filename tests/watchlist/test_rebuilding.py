@@ -10,7 +10,7 @@ from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.types import Mode
 from tests.installation import Installation
-from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, active, image, person, watchlist_draft
+from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, active, details, image, person, watchlist_draft
 
 
 @pytest.fixture
@@ -61,12 +61,33 @@ def test_templates_of_another_model_are_left_out_and_said(desk: Desk, sample_peo
     with pytest.raises(FrsError, match="another model") as caught:
         desk.watchlists.searchable(["wanted"], Mode.LIVE)
     assert caught.value.reason is Reason.TEMPLATES_OTHER_MODEL
-    added = desk.watchlists.add_image(OFFICER, foreign.id, image(sample_people[0] + b" "))
-    assert added.warnings == ()
-    with pytest.raises(FrsError) as caught:
-        desk.watchlists.searchable(["wanted"], Mode.LIVE)
-    assert caught.value.reason is Reason.TEMPLATES_OTHER_MODEL
     desk.watchlists.remove_image(MANAGER, foreign.images[0].id, "enrolled anew with the model in use")
+    assert len(desk.watchlists.searchable(["wanted"], Mode.LIVE)) == 1
+
+
+@pytest.mark.parametrize("other", [{"model": "other@000000000000"}, {"profile": "plain"}])
+def test_a_list_of_another_model_takes_no_entries(
+    desk: Desk, sample_people: tuple[bytes, ...], other: dict[str, str]
+) -> None:
+    """Enrolling would make a list that is searched under neither model: refused, logged, and nothing is kept."""
+    first, second = desk.watchlists.list_subjects("wanted").items
+    for subject in (first, second):
+        alter(desk, subject.images[0].id, **other)
+    desk.at.restart()
+    before = desk.found()
+    for act in (
+        lambda: desk.watchlists.enrol(OFFICER, "wanted", person("N-9"), [image(sample_people[5])]),
+        lambda: desk.watchlists.add_image(OFFICER, first.id, image(sample_people[0] + b" ")),
+    ):
+        with pytest.raises(FrsError, match="another model") as caught:
+            act()
+        assert caught.value.reason is Reason.TEMPLATES_OTHER_MODEL
+        assert desk.found() == before
+        assert details(desk.at, "enrolment.refused")["reason"] == "TEMPLATES_OTHER_MODEL"
+    desk.watchlists.enrol(MANAGER, "draft", person("N-9"), [image(sample_people[5])])
+    for subject in (first, second):  # without enrolled images the list takes entries again
+        desk.watchlists.remove_image(MANAGER, subject.images[0].id, "enrolled anew with the model in use")
+    desk.watchlists.add_image(OFFICER, first.id, image(sample_people[0] + b" "))
     assert len(desk.watchlists.searchable(["wanted"], Mode.LIVE)) == 1
 
 
