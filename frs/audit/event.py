@@ -157,10 +157,17 @@ def _parse_number(text: str) -> int | float:
 def open_payload(seq: int, leaf: bytes, sealed: bytes, vault: Vault) -> tuple[bytes, bytes]:
     """Return nonce and canonical payload of an event.
 
-    Raises FrsError: KEY_MISSING when it was erased, KEY_WRONG when it was altered, LOG_INCONSISTENT when it is not the
-    one that the leaf commits to.
+    Raises FrsError: KEY_MISSING when it was erased, LOG_INCONSISTENT when it was altered or is not the one that the
+    leaf commits to.
     """
-    opened = vault.open(owner(seq), sealed, PAYLOAD_CONTEXT)
+    try:
+        opened = vault.open(owner(seq), sealed, PAYLOAD_CONTEXT)
+    except FrsError as error:
+        if error.reason is not Reason.KEY_WRONG:
+            raise
+        # The keyring itself was opened before, so that another key-encryption key would not help.
+        message = f"The payload of event {seq} was altered: it does not open with the event's own key."
+        raise FrsError(Reason.LOG_INCONSISTENT, message, seq=str(seq)) from error
     nonce, payload = opened[:NONCE_BYTES], opened[NONCE_BYTES:]
     if json.loads(leaf).get("payload") != commitment(nonce, payload):
         raise FrsError(Reason.LOG_INCONSISTENT, f"The payload of event {seq} is not the one its leaf commits to.")

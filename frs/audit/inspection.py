@@ -20,7 +20,7 @@ from frs.audit.report import Problem, VerificationReport
 from frs.audit.stored_hashes import check_inner_hashes, check_leaf_hash, check_no_more, read_hashes
 from frs.audit.stored_references import ReferenceChecker
 from frs.audit.tree import Accumulator
-from frs.errors import FrsError
+from frs.errors import FrsError, Reason
 from frs.store.schema import audit_checkpoint, audit_event, audit_head, audit_payload
 from frs.store.vault import Vault
 
@@ -113,7 +113,9 @@ class _Inspection:
                 open_payload(row.seq, row.leaf, sealed, vault)
                 self.opened += 1
             except FrsError as error:
-                yield Problem(f"The payload of event {row.seq} fails: {error.message}", row.seq)
+                altered = error.reason is Reason.LOG_INCONSISTENT  # then the message names the event itself
+                lost = f"The payload of event {row.seq} fails: {error.message}"
+                yield Problem(error.message if altered else lost, row.seq)
 
     def _check_root(self) -> Iterator[Problem]:
         """Compare with the checkpoint signed for the size reached, if there is one."""

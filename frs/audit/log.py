@@ -166,7 +166,7 @@ class AuditLog:
     def get(self, seq: int, open_payload: bool) -> StoredEvent:
         """Return one event, with its payload when asked for and not erased.
 
-        Raises FrsError: EVENT_NOT_FOUND, LOG_INCONSISTENT or KEY_WRONG when the payload was altered.
+        Raises FrsError: EVENT_NOT_FOUND, LOG_INCONSISTENT when the payload was altered.
         """
         with self._database.read() as connection:
             return read_event(connection, seq, self._vault if open_payload else None)

@@ -26,7 +26,7 @@ def read_events(connection: sa.Connection, wanted: Sequence[int]) -> tuple[Store
 def read_event(connection: sa.Connection, seq: int, vault: Vault | None) -> StoredEvent:
     """Return one event; with a vault its payload is opened, unless it has been erased.
 
-    Raises FrsError: EVENT_NOT_FOUND; LOG_INCONSISTENT or KEY_WRONG when the event was altered; KEY_MISSING when its key
+    Raises FrsError: EVENT_NOT_FOUND; LOG_INCONSISTENT when the event was altered; KEY_MISSING when its key
     was lost without having been destroyed.
     """
     leaf: bytes | None = connection.scalar(sa.select(audit_event.c.leaf).where(audit_event.c.seq == seq))
