@@ -70,16 +70,27 @@ def find_address(settings: Settings, address: str | None) -> str:
 
 
 def channel_credentials(settings: Settings, identity: str) -> grpc.ChannelCredentials:
-    """Read the authority's certificate and the identity's key pair."""
+    """Read the authority's certificate and the identity's key pair.
+
+    Raises FrsError: NOT_INITIALISED where there is no authority's certificate, UNAUTHENTICATED where the identity has
+    none.
+    """
     certs = settings.data_dir / "certs"
+    if not (certs / "ca.crt").exists():
+        raise FrsError(Reason.NOT_INITIALISED, f"{certs / 'ca.crt'} is not there")
     try:
         return grpc.ssl_channel_credentials(
             (certs / "ca.crt").read_bytes(),
             (certs / f"{identity}.key").read_bytes(),
             (certs / f"{identity}.crt").read_bytes(),
         )
+    except FileNotFoundError as error:
+        what = f"no certificate for the identity {identity!r} is in {certs} ({Path(error.filename).name} is missing)"
+        raise FrsError(
+            Reason.UNAUTHENTICATED, f"{what}: issue one with `frs identity add {identity} --role ROLE`"
+        ) from None
     except OSError as error:
-        raise FrsError(Reason.NOT_INITIALISED, f"cannot read {error.filename}: {error.strerror}") from None
+        raise FrsError(Reason.UNAUTHENTICATED, f"cannot read {error.filename}: {error.strerror}") from None
 
 
 def connect(settings: Settings, address: str | None = None, identity: str = DEFAULT_IDENTITY) -> Client:

@@ -70,7 +70,8 @@ def feed(
         )
         with _stopping(sender):
             ended = _send(sender, playing, client)
-    _print(sender.report, playing, as_json)
+    if ended is None or sender.report.frames_sent:  # an error alone says all when nothing was sent
+        _print(sender.report, playing, as_json)
     if ended is not None:
         raise ended
     if not sender.report.done and not playing.live:

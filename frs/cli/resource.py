@@ -14,10 +14,14 @@ def resource(collection: str, given: str) -> str:
     return given if given.startswith(f"{collection}/") else f"{collection}/{given}"
 
 
-def instant(given: str) -> datetime:
-    """Read an instant: ISO 8601 with a zone, or a span from now such as ``90m``, ``8h`` or ``2d``."""
+def instant(given: str, ago: bool = False) -> datetime:
+    """Read an instant: ISO 8601 with a zone, or a span such as ``90m``, ``8h`` or ``2d``: from now, or ago."""
     if given and given[-1] in _UNITS and given[:-1].replace(".", "", 1).isdigit():
-        return datetime.now(UTC) + timedelta(seconds=float(given[:-1]) * _UNITS[given[-1]])
+        seconds = float(given[:-1]) * _UNITS[given[-1]]
+        try:
+            return datetime.now(UTC) + timedelta(seconds=-seconds if ago else seconds)
+        except OverflowError:
+            raise typer.BadParameter(f"{given} leads out of the calendar") from None
     try:
         value = datetime.fromisoformat(given)
     except ValueError:

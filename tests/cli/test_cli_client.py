@@ -54,6 +54,16 @@ def test_a_missing_certificate_says_what_to_do(tmp_path: Path, capsys: pytest.Ca
     assert "frs init" in told
 
 
+def test_an_identity_without_a_certificate_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is an authority, the advice is to issue one: the status is that of a caller who is not known."""
+    Authority.create(tmp_path / "certs", SystemClock())
+    assert main(["watchlist", "list", "--data", str(tmp_path), "--identity", "nobody"]) == 4
+    told = capsys.readouterr().err
+    for word in ("UNAUTHENTICATED", "'nobody'", str(tmp_path / "certs"), "frs identity add nobody"):
+        assert word in told
+    assert "NOT_INITIALISED" not in told
+
+
 def test_a_server_that_does_not_answer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its address, and exit status 3; no traceback."""
     authority = Authority.create(tmp_path / "certs", SystemClock())
@@ -98,7 +108,23 @@ def test_a_recording_is_not_played_to_a_server_that_never_answered(
         address = f"plaintext://127.0.0.1:{taken.getsockname()[1]}"
     to = ["--deployment", "1", "--camera", "c", "--address", address]
     assert main(["feed", str(tmp_path / "frames"), *to]) == 3
-    assert "SERVER_UNREACHABLE" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "SERVER_UNREACHABLE" in told.err
+    assert told.out == ""  # no statistics of nothing
+
+
+def test_a_recording_that_is_none_is_an_error_and_no_statistics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is printed on standard output, for people or for scripts."""
+    (tmp_path / "words.txt").write_text("not a recording")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"plaintext://127.0.0.1:{taken.getsockname()[1]}"
+    for option in ([], ["--json"]):
+        to = ["--deployment", "1", "--camera", "c", "--address", address, *option]
+        assert main(["feed", str(tmp_path / "words.txt"), *to]) != 0
+        told = capsys.readouterr()
+        assert (told.out, bool(told.err)) == ("", True)
 
 
 def test_a_camera_takes_no_option_of_recordings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,11 +147,14 @@ def test_an_instant_with_a_zone_is_read(value: datetime) -> None:
 
 @pytest.mark.parametrize(("given", "seconds"), [("90m", 5400), ("8h", 28_800), ("2d", 172_800), ("1.5h", 5400)])
 def test_a_span_counts_from_now(given: str, seconds: int) -> None:
-    """Minutes, hours and days."""
+    """Minutes, hours and days; back from now where the past is asked for."""
+    assert abs(instant(given, ago=True) - datetime.now(UTC) + timedelta(seconds=seconds)) < timedelta(seconds=5)
     assert abs(instant(given) - datetime.now(UTC) - timedelta(seconds=seconds)) < timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("given", ["", "tomorrow", "2027-01-31T18:00:00", "8", "h", "-8h", "8w", "1.2.3h"])
+@pytest.mark.parametrize(
+    "given", ["", "tomorrow", "2027-01-31T18:00:00", "8", "h", "-8h", "8w", "1.2.3h", "9999999999d"]
+)
 def test_anything_else_is_wrong_usage(given: str) -> None:
     """An instant without a zone is not guessed at."""
     with pytest.raises(typer.BadParameter):
