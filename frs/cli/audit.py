@@ -19,6 +19,8 @@ from frs.v1.oversight_pb2_grpc import OversightServiceStub
 
 app = application("List, show and verify the tamper-evident log. Reading it is logged.")
 
+MOST_TOLD = 20
+"""Problems printed for people."""
 
 Key = Annotated[Path | None, typer.Option(help="File with the log's verifier key; else DATA/log.vkey.", dir_okay=False)]
 
@@ -45,8 +47,10 @@ def _concerns(event: pb.Event) -> str:
 
 @app.command("list")
 def list_events(
-    since: Annotated[str | None, typer.Option(help="From this instant on (ISO 8601 with a zone).")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From this instant on (ISO 8601 with a zone), or a span ago (8h).")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Before this instant, or a span ago (1h).")] = None,
     actor: Annotated[str, typer.Option(help="Name of the identity that acted.")] = "",
     action: Annotated[str, typer.Option(help="Action or its beginning, such as watchlist or live.")] = "",
     watchlist: Annotated[str, typer.Option(help="Only of this watchlist.")] = "",
@@ -75,8 +79,8 @@ def list_events(
         search=resource("searches", search) if search else "",
         job=resource("jobs", job) if job else "",
         newest_first=newest_first,
-        since=timestamp(instant(since)) if since else None,
-        until=timestamp(instant(until)) if until else None,
+        since=timestamp(instant(since, ago=True)) if since else None,
+        until=timestamp(instant(until, ago=True)) if until else None,
     )
     found = list(pages(client, stub.ListEvents, request, "events", limit))
     if as_json:
@@ -126,7 +130,10 @@ def show(
 @app.command()
 def verify(
     offline: Annotated[
-        bool, typer.Option("--offline", help="Check the database of the data directory; no server may be running.")
+        bool,
+        typer.Option(
+            "--offline", help="Check the database of the data directory, with its payloads where no server runs."
+        ),
     ] = False,
     key: Key = None,
     data: Data = None,
@@ -153,8 +160,11 @@ def _print(report: LogReport, as_json: bool) -> None:
         return
     if report.problems:
         say("THE LOG DOES NOT VERIFY")
-        for problem in report.problems:
+        for problem in report.problems[:MOST_TOLD]:
             say(f"  {problem}")
+        if len(report.problems) > MOST_TOLD:
+            say(f"  and {len(report.problems) - MOST_TOLD} more (--json tells all)")
     else:
         say(f"The log verifies: {report.events} events, root {report.root.hex()}")
         say(f"Signed by {report.signer}; {report.earlier}")
+    say(report.payloads)

@@ -20,12 +20,17 @@ from frs.audit.report import VerificationReport
 from frs.audit.tree import leaf_hash
 from frs.audit.verify import verify_database, verify_leaves
 from frs.cli.client import Client, call, receive
+from frs.cli.payloads import payloads_told, vault_at_rest
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
 from frs.store.engines import DATABASE_FILE
 from frs.types import Json
 from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
+
+SERVED_PAYLOADS = (
+    "payloads were NOT opened: open single ones with `frs audit show N`, all with `frs audit verify --offline`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,10 @@ class LogReport:
     earlier: str
     """What was found about the checkpoint seen before."""
     problems: tuple[str, ...]
+    payloads: str
+    """What was done with the payloads."""
+    opened: int = 0
+    erased: int = 0
 
     def as_json(self) -> dict[str, Json]:
         """Return the report for ``--json``."""
@@ -47,6 +56,9 @@ class LogReport:
             "root": self.root.hex(),
             "signer": self.signer,
             "earlier_checkpoint": self.earlier,
+            "payloads": self.payloads,
+            "payloads_opened": self.opened,
+            "payloads_erased": self.erased,
             "problems": list(self.problems),
         }
 
@@ -95,7 +107,7 @@ def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path
     try:
         size = read_checkpoint(note, vkey).size
     except FrsError as error:
-        return LogReport(0, b"", "nobody whose key you hold", "not looked at", (error.message,))
+        return LogReport(0, b"", "nobody whose key you hold", "not looked at", (error.message,), SERVED_PAYLOADS)
     report = verify_leaves(_leaves(client, stub, size) if size else iter(()), note, vkey)
     problems = [problem.message for problem in report.problems]
     seen_file = key_file.with_name("log.seen")
@@ -103,7 +115,7 @@ def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path
     problems += found
     if not problems:
         seen_file.write_text(note)
-    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, tuple(problems))
+    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, tuple(problems), SERVED_PAYLOADS)
 
 
 def _compare(
@@ -130,17 +142,29 @@ def _compare(
 
 
 def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
-    """Verify the database of the data directory itself, naming the event that differs where it can be told."""
+    """Verify the database of the data directory itself, naming the event that differs where it can be told.
+
+    Payloads are opened and compared with their leaves where the keyring can be opened.
+    """
     vkey = read_key(key_file)
     url = settings.store.url or f"sqlite:///file:{settings.data_dir / DATABASE_FILE}?mode=ro&uri=true"
     engine = sa.create_engine(url, hide_parameters=True)
     try:
-        with engine.connect() as connection:
-            report: VerificationReport = verify_database(connection, vkey)
+        with vault_at_rest(settings) as (vault, why_not), engine.connect() as connection:
+            report: VerificationReport = verify_database(connection, vkey, vault)
     except sa.exc.SQLAlchemyError as error:
         raise FrsError(Reason.NOT_INITIALISED, f"the database cannot be read: {error}") from None
     finally:
         engine.dispose()
     problems = tuple(problem.message for problem in report.problems)
     earlier = f"{report.checkpoints} stored checkpoints agree" if not problems else "see the problems"
-    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, problems)
+    return LogReport(
+        report.events,
+        report.root,
+        vkey.partition("+")[0],
+        earlier,
+        problems,
+        payloads_told(report, why_not),
+        report.payloads_opened,
+        report.payloads_erased,
+    )

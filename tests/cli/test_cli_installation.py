@@ -72,6 +72,7 @@ def test_doctor_finds_a_good_installation_well(data: Path, capsys: pytest.Captur
     assert "runs on CPUExecutionProvider" in text
     assert "weak" in text
     assert "0 events verify" in text
+    assert "0 payloads opened, 0 erased" in text
     assert text.endswith("all is well\n")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from frs.audit.proofs import verify_inclusion
 from frs.audit.tree import leaf_hash
 from frs.cli.log_check import check_event
 from frs.cli.main import main
+from frs.cli.payloads import diagnose_payloads
+from frs.server.diagnosis import Verdict
 from frs.store.engines import DATABASE_FILE
 from frs.types import Actor, Event
 from frs.v1 import oversight_pb2 as pb
@@ -43,7 +47,81 @@ def test_a_database_that_was_left_alone_verifies(
     size = installation.audit.size()
     installation.close()
     assert verify(installation.settings.data_dir) == 0
-    assert f"The log verifies: {size} events" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"The log verifies: {size} events" in printed
+    assert f"{size} payloads opened, 0 erased" in printed
+    installation.open()
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit_payload SET sealed = ? WHERE seq = 2", "DELETE"])
+def test_a_payload_that_was_altered_or_deleted_is_named(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    """One bit of a sealed payload, or a payload that is gone without an erasure: the event is named."""
+    installation.close()
+    with closing(sqlite3.connect(installation.settings.data_dir / DATABASE_FILE)) as database, database:
+        (sealed,) = database.execute("SELECT sealed FROM audit_payload WHERE seq = 2").fetchone()
+        if change == "DELETE":
+            database.execute("DELETE FROM audit_payload WHERE seq = 2")
+        else:
+            database.execute(change, (sealed[:-1] + bytes([sealed[-1] ^ 1]),))
+    assert verify(installation.settings.data_dir) == 5
+    printed = capsys.readouterr().out
+    assert ("payload of event 2 is missing" if change == "DELETE" else "payload of event 2 was altered") in printed
+    assert "key-encryption" not in printed
+    finding = diagnose_payloads(installation.settings)
+    assert finding.verdict is Verdict.WRONG
+    assert "event 2" in finding.text
+    installation.open()
+
+
+def test_an_erased_payload_is_counted_as_such(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An erasure is no fault of the log."""
+    installation.store.vault.destroy("event:2")
+    size = installation.audit.size()
+    installation.close()
+    assert verify(installation.settings.data_dir) == 0
+    assert f"{size - 1} payloads opened, 1 erased" in capsys.readouterr().out
+    assert diagnose_payloads(installation.settings).details == {"opened": size - 1, "erased": 1}
+    installation.open()
+
+
+def test_payloads_that_cannot_be_opened_are_told(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside a process that holds the keyring, and on a machine without it, the tree alone is verified."""
+    assert verify(installation.settings.data_dir) == 0
+    assert "payloads were NOT opened" in (told := " ".join(capsys.readouterr().out.split()))
+    assert "in use by another process" in told
+    assert diagnose_payloads(installation.settings).verdict is Verdict.NOTE
+    installation.close()
+    keyring = installation.settings.keyring_path
+    keyring.rename(keyring.with_name("away"))
+    assert verify(installation.settings.data_dir) == 0
+    assert "payloads were NOT opened: There is no keyring" in capsys.readouterr().out
+    keyring.with_name("away").rename(keyring)
+    installation.open()
+
+
+def test_of_many_problems_people_are_told_twenty(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scripts are told all."""
+    for number in range(30):
+        event = Event(Action.LOG_READ, Actor.system(), payload={"number": number})
+        installation.store.database.write(lambda tx, event=event: installation.audit.append(tx, event))  # type: ignore[misc]
+    installation.close()
+    with closing(sqlite3.connect(installation.settings.data_dir / DATABASE_FILE)) as database, database:
+        database.execute("DELETE FROM audit_payload")
+    assert verify(installation.settings.data_dir) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if "is missing" in line]) == 20
+    assert main(["audit", "verify", "--offline", "--json", "--data", str(installation.settings.data_dir)]) == 5
+    found = json.loads(capsys.readouterr().out)["problems"]
+    assert len(found) >= 30
+    assert any(f"and {len(found) - 20} more" in line for line in lines)
     installation.open()
 
 
