@@ -1,8 +1,8 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
 In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
-checked, the request is validated, the servicer runs. A stream ends when its certificate's period does. A failure of
-the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the
+checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does. A
+failure of the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the
 place it came from. Neither requests nor messages of unknown exceptions, which may quote them, reach the log.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
@@ -76,31 +76,34 @@ class Edge(grpc.aio.ServerInterceptor):
         return _UNARY(refuse)
 
     def _unary(self, method: str, handler: Any) -> Any:
-        async def call(request: Message, context: Context) -> Any:
+        async def call(data: bytes, context: Context) -> Any:
             async with self._guard(method, context):
                 self._admit(method)
+                request = _decoded(handler, data)
                 validate(request, self._limits)
                 return await handler.unary_unary(request, context)
 
         return _like(handler, _UNARY, call)
 
     def _collecting(self, method: str, handler: Any) -> Any:
-        async def call(requests: AsyncIterator[Message], context: Context) -> Any:
+        async def call(messages: AsyncIterator[bytes], context: Context) -> Any:
             async with self._guard(method, context, stream=True):
                 self._admit(method)
-                return await handler.stream_unary(self._validated(requests), context)
+                return await handler.stream_unary(self._validated(handler, messages), context)
 
         return _like(handler, grpc.stream_unary_rpc_method_handler, call)
 
     def _streaming(self, method: str, handler: Any) -> Any:
         behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
-        async def call(request: Any, context: Context) -> None:
+        async def call(sent: Any, context: Context) -> None:
             async with self._guard(method, context, stream=True):
                 self._admit(method)
+                request: Any
                 if handler.request_streaming:
-                    request = self._validated(request)
+                    request = self._validated(handler, sent)
                 else:
+                    request = _decoded(handler, sent)
                     validate(request, self._limits)
                 if not inspect.isasyncgenfunction(behaviour):  # writes through the context by itself
                     await behaviour(request, context)
@@ -115,8 +118,9 @@ class Edge(grpc.aio.ServerInterceptor):
         )
         return _like(handler, make, call)
 
-    async def _validated(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-        async for request in requests:
+    async def _validated(self, handler: Any, messages: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        async for data in messages:
+            request = _decoded(handler, data)
             validate(request, self._limits)
             yield request
 
@@ -194,9 +198,14 @@ def _internal(method: str, error: Exception) -> FrsError:
     )
 
 
+def _decoded(handler: Any, data: bytes) -> Message:
+    try:
+        request: Message = handler.request_deserializer(data)
+    except DecodeError:
+        raise FrsError(Reason.INVALID_FIELD, "the message cannot be decoded") from None
+    return request
+
+
 def _like(handler: Any, make: Callable[..., Any], behaviour: Callable[..., Any]) -> Any:
-    return make(
-        behaviour,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
+    # No deserializer: gRPC would run it outside the behaviour and answer what it raises with UNKNOWN.
+    return make(behaviour, response_serializer=handler.response_serializer)

@@ -20,7 +20,16 @@ from frs.errors import FrsError, Reason
 from frs.server.caller import caller
 from frs.server.readiness import Phase, Readiness
 from frs.types import Role
-from frs.v1 import live_pb2, live_pb2_grpc, review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
+from frs.v1 import (
+    live_pb2,
+    live_pb2_grpc,
+    retrospective_pb2,
+    retrospective_pb2_grpc,
+    review_pb2,
+    review_pb2_grpc,
+    watchlist_pb2,
+    watchlist_pb2_grpc,
+)
 from tests.server.rpc_errors import rich
 
 PLANTED = "NOM-4711 Ana Kovač"
@@ -208,6 +217,67 @@ def test_a_message_beyond_all_measure_is_cut_off_by_grpc(edge: Any) -> None:
         _send_image(edge, 5 * 1024 * 1024)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in str(caught.value.details())
+
+
+BROKEN = b"\x0a\xff"
+"""A field that says it is longer than the message."""
+SOUND = retrospective_pb2.WriteUploadRequest(data=b"x").SerializeToString()
+CALLS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "unary": ("WatchlistService/GetWatchlist", lambda channel, to: channel.unary_unary(to)(BROKEN, timeout=10)),
+    "server-stream": ("ReviewService/WatchAlerts", lambda channel, to: list(channel.unary_stream(to)(BROKEN))),
+    "client-stream": (
+        "RetrospectiveService/WriteUpload",
+        lambda channel, to: channel.stream_unary(to)(iter([SOUND, BROKEN]), timeout=10),
+    ),
+    "both-ways": (
+        "LiveService/Stream",
+        lambda channel, to: list(channel.stream_stream(to)(iter([b"", BROKEN]), timeout=10)),
+    ),
+}
+
+
+class Taking(live_pb2_grpc.LiveServiceServicer, retrospective_pb2_grpc.RetrospectiveServiceServicer):
+    """Takes whatever is streamed."""
+
+    async def Stream(
+        self, request_iterator: AsyncIterator[live_pb2.StreamRequest], context: Any
+    ) -> AsyncIterator[live_pb2.StreamResponse]:
+        async for _ in request_iterator:
+            yield live_pb2.StreamResponse()
+
+    async def WriteUpload(
+        self, request_iterator: AsyncIterator[retrospective_pb2.WriteUploadRequest], context: Any
+    ) -> retrospective_pb2.Upload:
+        return retrospective_pb2.Upload(committed_size=len([_ async for _ in request_iterator]))
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_bytes_that_are_no_message_are_told_as_such(run_edge: Callable[..., Any], kind: str) -> None:
+    """Whatever the kind of method: INVALID_FIELD, nothing of the implementation, and it is counted."""
+
+    def register(server: grpc.aio.Server, _: Readiness) -> None:
+        watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(Watchlists(), server)  # type: ignore[abstract]
+        review_pb2_grpc.add_ReviewServiceServicer_to_server(Review(), server)  # type: ignore[abstract]
+        live_pb2_grpc.add_LiveServiceServicer_to_server(Taking(), server)  # type: ignore[abstract]
+        retrospective_pb2_grpc.add_RetrospectiveServiceServicer_to_server(Taking(), server)  # type: ignore[abstract]
+
+    edge = run_edge(register)
+    name, call = CALLS[kind]
+    method = f"/frs.v1.{name}"
+    with edge.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        call(channel, method)
+    error = rich(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert error.message == "the message cannot be decoded"
+    counted = {"method": method, "code": "INVALID_ARGUMENT"}
+    assert edge.metrics.registry.get_sample_value("frs_requests_total", counted) == 1
+
+
+def test_who_may_not_call_learns_nothing_of_the_message(edge: Any) -> None:
+    """The role is asked before the bytes are read."""
+    with edge.channel("feed") as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/frs.v1.WatchlistService/GetWatchlist")(BROKEN, timeout=10)
+    assert rich(caught.value).reason == "PERMISSION_DENIED"
 
 
 def test_a_stream_ends_with_a_rich_status(edge: Any) -> None:
