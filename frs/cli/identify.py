@@ -96,6 +96,9 @@ def photo(
         say(f"A score proposes, you decide. Record the outcome: frs identify outcome {answer.search}")
     else:
         say(f"No match. ({answer.search})")
+    if answer.left_out:
+        lists = ", ".join(f"{each.watchlist.removeprefix('watchlists/')} ({each.reason})" for each in answer.left_out)
+        warn(f"Active lists that were not searched: {lists}")
     if answer.outcomes_owed:
         say(f"Outcomes you owe: {answer.outcomes_owed}")
     if answer.notice:

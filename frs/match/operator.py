@@ -51,6 +51,8 @@ _LEFT_OUT = frozenset(
     }
 )
 
+_OTHER_MODEL = frozenset({Reason.THRESHOLD_OTHER_MODEL, Reason.TEMPLATES_OTHER_MODEL})
+
 
 @dataclass(frozen=True, slots=True)
 class IdentifyResult:
@@ -65,6 +67,8 @@ class IdentifyResult:
     references: Mapping[str, bytes]
     """JPEG of each candidate's reference face, by reference id."""
     searched: tuple[ListVersion, ...]
+    left_out: Mapping[str, Reason]
+    """Why other active lists were not searched, by list; empty when lists were named."""
     outcome_owed: bool
     outcomes_owed: int
     """The officer's searches without their owed outcome, this one included."""
@@ -122,7 +126,8 @@ class OperatorSearches:
         """Search one photograph; no ``watchlists`` means every active list with a valid operator threshold.
 
         ``max_candidates`` 0 is the setting, which is also the most. Raises FrsError: what decoding raises, NO_FACE,
-        SEVERAL_FACES, FACE_QUALITY_TOO_LOW, WATCHLIST_NOT_ACTIVE and what keeps a named list from being searched,
+        SEVERAL_FACES, FACE_QUALITY_TOO_LOW, WATCHLIST_NOT_ACTIVE when no list is left to search (THRESHOLD_OTHER_MODEL,
+        TEMPLATES_OTHER_MODEL when that is why) and what keeps a named list from being searched,
         OVERLOADED, INDEX_UNAVAILABLE, LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED.
         """
         request = _Request(new_id(), actor, reason, legal_power, device)
@@ -153,6 +158,7 @@ class OperatorSearches:
             candidates=candidates,
             references={e.reference: references[e.reference] for e in candidates if e.reference in references},
             searched=versions(lists),
+            left_out=left_out,
             outcome_owed=bool(candidates),
             outcomes_owed=owed,
             notice=self._engine.model.notice,
@@ -168,7 +174,7 @@ class OperatorSearches:
         """List searches, newest first; see :meth:`frs.match.outcomes.Outcomes.list`."""
         return self._outcomes.list(actor, everyone, page_size, page_token, state)
 
-    def _lists(self, named: Sequence[str]) -> tuple[tuple[SearchableList, ...], dict[str, Json]]:
+    def _lists(self, named: Sequence[str]) -> tuple[tuple[SearchableList, ...], dict[str, Reason]]:
         """Return the lists to search and, when none was named, why others were left out."""
         if named:
             return self._watchlists.searchable(named, Mode.OPERATOR), {}
@@ -177,7 +183,8 @@ class OperatorSearches:
                 sa.select(watchlist.c.id).where(watchlist.c.state == "active").order_by(watchlist.c.id)
             ).all()
         lists: list[SearchableList] = []
-        left_out: dict[str, Json] = {}
+        left_out: dict[str, Reason] = {}
+        other_model: FrsError | None = None
         for name in active:
             try:
                 lists += self._watchlists.searchable([name], Mode.OPERATOR)
@@ -185,6 +192,10 @@ class OperatorSearches:
                 if error.reason not in _LEFT_OUT:
                     raise
                 left_out[name] = error.reason
+                if error.reason in _OTHER_MODEL:
+                    other_model = other_model or error
+        if not lists and other_model is not None:
+            raise other_model
         if not lists:
             raise FrsError(Reason.WATCHLIST_NOT_ACTIVE, "No active watchlist may be searched in operator mode.")
         return tuple(lists), left_out
@@ -207,12 +218,12 @@ class OperatorSearches:
         return encode_jpeg(crop_face(analysis.picture, face.box))
 
     def _payload(
-        self, request: _Request, lists: Sequence[SearchableList], left_out: dict[str, Json], quality: Quality
+        self, request: _Request, lists: Sequence[SearchableList], left_out: Mapping[str, Reason], quality: Quality
     ) -> dict[str, Json]:
         return {
             **request.payload(),
             "searched": self._probes.searched(lists),
-            "left_out": left_out,
+            "left_out": {**left_out},
             "model": self._engine.model.id,
             "profile": self._engine.model.profile,
             "quality": quality.as_json(),

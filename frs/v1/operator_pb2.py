@@ -26,29 +26,31 @@ from frs.v1 import common_pb2 as frs_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66rs/v1/operator.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x01\n\x0fIdentifyRequest\x12\x12\n\nphotograph\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0blegal_power\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x03(\t\x12\x16\n\x0emax_candidates\x18\x06 \x01(\x05\"\xfa\x01\n\x10IdentifyResponse\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12%\n\ncandidates\x18\x03 \x03(\x0b\x32\x11.frs.v1.Candidate\x12\x18\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x0b.frs.v1.Box\x12 \n\x07quality\x18\x05 \x01(\x0b\x32\x0f.frs.v1.Quality\x12%\n\x08searched\x18\x06 \x03(\x0b\x32\x13.frs.v1.ListVersion\x12\x14\n\x0coutcome_owed\x18\x07 \x01(\x08\x12\x15\n\routcomes_owed\x18\x08 \x01(\x05\x12\x0e\n\x06notice\x18\t \x01(\t\"\xd5\x02\n\x0eOperatorSearch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0blegal_power\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\ncandidates\x18\x07 \x03(\x0b\x32\x11.frs.v1.Candidate\x12+\n\routcome_state\x18\x08 \x01(\x0e\x32\x14.frs.v1.OutcomeState\x12 \n\x07outcome\x18\t \x01(\x0e\x32\x0f.frs.v1.Outcome\x12\x16\n\x0eoutcome_reason\x18\n \x01(\t\x12\x30\n\x0coutcome_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x14RecordOutcomeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x07outcome\x18\x02 \x01(\x0e\x32\x0f.frs.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\"i\n\x13ListSearchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12+\n\routcome_state\x18\x03 \x01(\x0e\x32\x14.frs.v1.OutcomeState\"m\n\x14ListSearchesResponse\x12(\n\x08searches\x18\x01 \x03(\x0b\x32\x16.frs.v1.OperatorSearch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nowed_count\x18\x03 \x01(\x05*t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_SAME_PERSON\x10\x01\x12\x1b\n\x17OUTCOME_NOT_SAME_PERSON\x10\x02\x12\x1a\n\x16OUTCOME_COULD_NOT_TELL\x10\x03*~\n\x0cOutcomeState\x12\x1d\n\x19OUTCOME_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATE_NONE_OWED\x10\x01\x12\x16\n\x12OUTCOME_STATE_OWED\x10\x02\x12\x1a\n\x16OUTCOME_STATE_RECORDED\x10\x03\x32\xe2\x01\n\x0fOperatorService\x12=\n\x08Identify\x12\x17.frs.v1.IdentifyRequest\x1a\x18.frs.v1.IdentifyResponse\x12\x45\n\rRecordOutcome\x12\x1c.frs.v1.RecordOutcomeRequest\x1a\x16.frs.v1.OperatorSearch\x12I\n\x0cListSearches\x12\x1b.frs.v1.ListSearchesRequest\x1a\x1c.frs.v1.ListSearchesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66rs/v1/operator.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x01\n\x0fIdentifyRequest\x12\x12\n\nphotograph\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0blegal_power\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x03(\t\x12\x16\n\x0emax_candidates\x18\x06 \x01(\x05\"\xa1\x02\n\x10IdentifyResponse\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12%\n\ncandidates\x18\x03 \x03(\x0b\x32\x11.frs.v1.Candidate\x12\x18\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x0b.frs.v1.Box\x12 \n\x07quality\x18\x05 \x01(\x0b\x32\x0f.frs.v1.Quality\x12%\n\x08searched\x18\x06 \x03(\x0b\x32\x13.frs.v1.ListVersion\x12\x14\n\x0coutcome_owed\x18\x07 \x01(\x08\x12\x15\n\routcomes_owed\x18\x08 \x01(\x05\x12\x0e\n\x06notice\x18\t \x01(\t\x12%\n\x08left_out\x18\n \x03(\x0b\x32\x13.frs.v1.LeftOutList\"0\n\x0bLeftOutList\x12\x11\n\twatchlist\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xd5\x02\n\x0eOperatorSearch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0blegal_power\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\ncandidates\x18\x07 \x03(\x0b\x32\x11.frs.v1.Candidate\x12+\n\routcome_state\x18\x08 \x01(\x0e\x32\x14.frs.v1.OutcomeState\x12 \n\x07outcome\x18\t \x01(\x0e\x32\x0f.frs.v1.Outcome\x12\x16\n\x0eoutcome_reason\x18\n \x01(\t\x12\x30\n\x0coutcome_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x14RecordOutcomeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x07outcome\x18\x02 \x01(\x0e\x32\x0f.frs.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\"i\n\x13ListSearchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12+\n\routcome_state\x18\x03 \x01(\x0e\x32\x14.frs.v1.OutcomeState\"m\n\x14ListSearchesResponse\x12(\n\x08searches\x18\x01 \x03(\x0b\x32\x16.frs.v1.OperatorSearch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nowed_count\x18\x03 \x01(\x05*t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_SAME_PERSON\x10\x01\x12\x1b\n\x17OUTCOME_NOT_SAME_PERSON\x10\x02\x12\x1a\n\x16OUTCOME_COULD_NOT_TELL\x10\x03*~\n\x0cOutcomeState\x12\x1d\n\x19OUTCOME_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATE_NONE_OWED\x10\x01\x12\x16\n\x12OUTCOME_STATE_OWED\x10\x02\x12\x1a\n\x16OUTCOME_STATE_RECORDED\x10\x03\x32\xe2\x01\n\x0fOperatorService\x12=\n\x08Identify\x12\x17.frs.v1.IdentifyRequest\x1a\x18.frs.v1.IdentifyResponse\x12\x45\n\rRecordOutcome\x12\x1c.frs.v1.RecordOutcomeRequest\x1a\x16.frs.v1.OperatorSearch\x12I\n\x0cListSearches\x12\x1b.frs.v1.ListSearchesRequest\x1a\x1c.frs.v1.ListSearchesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frs.v1.operator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1127
-  _globals['_OUTCOME']._serialized_end=1243
-  _globals['_OUTCOMESTATE']._serialized_start=1245
-  _globals['_OUTCOMESTATE']._serialized_end=1371
+  _globals['_OUTCOME']._serialized_start=1216
+  _globals['_OUTCOME']._serialized_end=1332
+  _globals['_OUTCOMESTATE']._serialized_start=1334
+  _globals['_OUTCOMESTATE']._serialized_end=1460
   _globals['_IDENTIFYREQUEST']._serialized_start=88
   _globals['_IDENTIFYREQUEST']._serialized_end=222
   _globals['_IDENTIFYRESPONSE']._serialized_start=225
-  _globals['_IDENTIFYRESPONSE']._serialized_end=475
-  _globals['_OPERATORSEARCH']._serialized_start=478
-  _globals['_OPERATORSEARCH']._serialized_end=819
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=821
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=907
-  _globals['_LISTSEARCHESREQUEST']._serialized_start=909
-  _globals['_LISTSEARCHESREQUEST']._serialized_end=1014
-  _globals['_LISTSEARCHESRESPONSE']._serialized_start=1016
-  _globals['_LISTSEARCHESRESPONSE']._serialized_end=1125
-  _globals['_OPERATORSERVICE']._serialized_start=1374
-  _globals['_OPERATORSERVICE']._serialized_end=1600
+  _globals['_IDENTIFYRESPONSE']._serialized_end=514
+  _globals['_LEFTOUTLIST']._serialized_start=516
+  _globals['_LEFTOUTLIST']._serialized_end=564
+  _globals['_OPERATORSEARCH']._serialized_start=567
+  _globals['_OPERATORSEARCH']._serialized_end=908
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=910
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=996
+  _globals['_LISTSEARCHESREQUEST']._serialized_start=998
+  _globals['_LISTSEARCHESREQUEST']._serialized_end=1103
+  _globals['_LISTSEARCHESRESPONSE']._serialized_start=1105
+  _globals['_LISTSEARCHESRESPONSE']._serialized_end=1214
+  _globals['_OPERATORSERVICE']._serialized_start=1463
+  _globals['_OPERATORSERVICE']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

@@ -85,7 +85,9 @@ class IdentifyRequest(_message.Message):
     """
     @_builtins.property
     def watchlists(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Resource names, "watchlists/{watchlist}", at most 20; empty searches every active list with an operator threshold."""
+        """Resource names, "watchlists/{watchlist}", at most 20; empty searches every active list with a valid operator
+        threshold. The others are told in left_out. When lists of another model leave none to search, that is the error.
+        """
 
     def __init__(
         self,
@@ -118,6 +120,7 @@ class IdentifyResponse(_message.Message):
     OUTCOME_OWED_FIELD_NUMBER: _builtins.int
     OUTCOMES_OWED_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     """"searches/{search}"; what RecordOutcome refers to."""
     matched: _builtins.bool
@@ -140,6 +143,10 @@ class IdentifyResponse(_message.Message):
     def quality(self) -> _common_pb2.Quality: ...
     @_builtins.property
     def searched(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ListVersion]: ...
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutList]:
+        """Active lists that a request without watchlists did not search: a person on them is not found by this answer."""
+
     def __init__(
         self,
         *,
@@ -152,14 +159,39 @@ class IdentifyResponse(_message.Message):
         outcome_owed: _builtins.bool = ...,
         outcomes_owed: _builtins.int = ...,
         notice: _builtins.str = ...,
+        left_out: _abc.Iterable[Global___LeftOutList] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "candidates", b"candidates", "matched", b"matched", "notice", b"notice", "outcome_owed", b"outcome_owed", "outcomes_owed", b"outcomes_owed", "quality", b"quality", "search", b"search", "searched", b"searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "candidates", b"candidates", "left_out", b"left_out", "matched", b"matched", "notice", b"notice", "outcome_owed", b"outcome_owed", "outcomes_owed", b"outcomes_owed", "quality", b"quality", "search", b"search", "searched", b"searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IdentifyResponse: _TypeAlias = IdentifyResponse  # noqa: Y015
+
+@_typing.final
+class LeftOutList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHLIST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    watchlist: _builtins.str
+    """"watchlists/{watchlist}"."""
+    reason: _builtins.str
+    """A reason of the error catalogue, for example THRESHOLD_OTHER_MODEL, TEMPLATES_OTHER_MODEL or WATCHLIST_EXPIRED."""
+    def __init__(
+        self,
+        *,
+        watchlist: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "watchlist", b"watchlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOutList: _TypeAlias = LeftOutList  # noqa: Y015
 
 @_typing.final
 class OperatorSearch(_message.Message):

@@ -16,6 +16,7 @@ from frs.errors import FrsError, Reason
 from frs.match.operator import IdentifyResult
 from frs.match.outcomes import Outcome, OutcomeState
 from frs.match.standing import standing
+from frs.server.conversions.operator import identify_message
 from frs.settings import OperatorSettings
 from frs.store.schema import operator_search
 from frs.types import Actor, QualityReason
@@ -95,10 +96,11 @@ def test_no_named_list_means_every_list_that_may_be_searched(
     result = identify(desk, clips.retaken(sample_people[0]))
     assert {candidate.watchlist for candidate in result.candidates} == {"wanted", "missing"}
     assert {entry.watchlist for entry in result.searched} == {"wanted", "missing"}
-    assert desk.last_event("operator.search")["left_out"] == {
-        "other": "THRESHOLD_OTHER_MODEL",
-        "short": "WATCHLIST_EXPIRED",
-    }
+    assert result.left_out == {"other": Reason.THRESHOLD_OTHER_MODEL, "short": Reason.WATCHLIST_EXPIRED}
+    assert desk.last_event("operator.search")["left_out"] == result.left_out
+    told = {each.watchlist: each.reason for each in identify_message(result).left_out}
+    assert told == {"watchlists/other": "THRESHOLD_OTHER_MODEL", "watchlists/short": "WATCHLIST_EXPIRED"}
+    assert identify(desk, clips.retaken(sample_people[0]), "wanted").left_out == {}
     for named, reason in (("other", Reason.THRESHOLD_OTHER_MODEL), ("short", Reason.WATCHLIST_EXPIRED)):
         with pytest.raises(FrsError) as refused:
             identify(desk, sample_people[0], named)
@@ -115,6 +117,29 @@ def test_the_same_person_in_two_lists_is_no_margin(desk: SearchDesk, sample_peop
 def test_without_any_active_list_nothing_is_searched(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
     """An installation without an active list says so."""
     with pytest.raises(FrsError, match="No active watchlist") as refused:
+        identify(desk, sample_people[0])
+    assert refused.value.reason is Reason.WATCHLIST_NOT_ACTIVE
+
+
+def test_when_only_lists_of_another_model_are_active_that_is_the_answer(
+    desk: SearchDesk, sample_people: tuple[bytes, ...]
+) -> None:
+    """The officer is not told that no list is active, also where another list has expired; the refusal is logged."""
+    desk.listed("other", {"N-1": sample_people[0]}, model="another@1")
+    desk.listed("short", {"N-1": sample_people[0]}, days=1)
+    desk.clock.advance(days=2)
+    with pytest.raises(FrsError) as refused:
+        identify(desk, sample_people[0])
+    assert refused.value.reason is Reason.THRESHOLD_OTHER_MODEL
+    assert refused.value.metadata["watchlist"] == "other"
+    assert desk.last_event("operator.refused")["refused"] == "THRESHOLD_OTHER_MODEL"
+
+
+def test_when_every_list_has_expired_none_is_active(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
+    """What is not a matter of the model stays what it was."""
+    desk.listed("short", {"N-1": sample_people[0]}, days=1)
+    desk.clock.advance(days=2)
+    with pytest.raises(FrsError) as refused:
         identify(desk, sample_people[0])
     assert refused.value.reason is Reason.WATCHLIST_NOT_ACTIVE
 

@@ -45,6 +45,10 @@ def identify_message(result: IdentifyResult) -> operator_pb2.IdentifyResponse:
         outcome_owed=result.outcome_owed,
         outcomes_owed=result.outcomes_owed,
         notice=result.notice,
+        left_out=[
+            operator_pb2.LeftOutList(watchlist=names.make(names.WATCHLIST, name), reason=reason)
+            for name, reason in result.left_out.items()
+        ],
     )
 
 
