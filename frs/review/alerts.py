@@ -23,6 +23,7 @@ from frs.match.newest import newest_first
 from frs.review.alert import WITHOUT_PICTURES, Alert, AlertCase, AlertState, FeedEntry, alert_from
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, alert_feed
+from frs.store.schema import deployment as deployments
 from frs.store.vault import Vault
 from frs.types import Actor, Event, Json, ListVersion, Page, References
 
@@ -47,7 +48,7 @@ class Alerts:
     def list(
         self, state: AlertState | None = None, deployment: str | None = None, page_size: int = 50, page_token: str = ""
     ) -> Page[Alert]:
-        """Return alerts, newest first, without pictures."""
+        """Return alerts, newest first, without pictures. FrsError DEPLOYMENT_NOT_FOUND, INVALID_PAGE_TOKEN."""
         query = sa.select(*WITHOUT_PICTURES)
         if state is not None:
             query = query.where(alert.c.state == str(state))
@@ -55,6 +56,7 @@ class Alerts:
             query = query.where(alert.c.deployment_id == deployment)
         fingerprint = f"alerts {state or ''} {deployment or ''}"
         with self._database.read() as connection:
+            _require_deployment(connection, deployment)
             columns = (alert.c.created_at, alert.c.id)
             rows, token = newest_first(connection, query, columns, fingerprint, page_size, page_token)
         return Page(tuple(alert_from(row) for row in rows), token)
@@ -79,6 +81,19 @@ class Alerts:
         found, probe, reference = self._database.write(act)
         owner = f"alert:{alert_id}"
         return AlertCase(found, self._vault.open(owner, probe, PROBE), self._vault.open(owner, reference, REFERENCE))
+
+    def require_feed(self, after: int, deployment: str | None = None) -> None:
+        """Refuse what a feed could only be silent about.
+
+        FrsError DEPLOYMENT_NOT_FOUND; INVALID_FIELD for a position that this installation has not given out yet: who
+        comes with one, perhaps from another installation, would miss the alerts up to it.
+        """
+        with self._database.read() as connection:
+            _require_deployment(connection, deployment)
+            head = connection.scalar(sa.select(sa.func.max(alert_feed.c.position))) or 0
+        if after > head:
+            message = f"after_position: the feed has not come to it; its last position is {head}"
+            raise FrsError(Reason.INVALID_FIELD, message, field="after_position")
 
     def feed(self, after: int, deployment: str | None = None, limit: int = 100) -> tuple[FeedEntry, ...]:
         """Return at most ``limit`` changes after a position, in the order of commits, with the alerts as they stand.
@@ -167,6 +182,11 @@ def _references(found: Alert) -> References:
 
 def _digest(sealed: bytes) -> str:
     return hashlib.sha256(sealed).hexdigest()
+
+
+def _require_deployment(connection: sa.Connection, name: str | None) -> None:
+    if name is not None and connection.scalar(sa.select(deployments.c.id).where(deployments.c.id == name)) is None:
+        raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)
 
 
 def _unknown(alert_id: str) -> FrsError:

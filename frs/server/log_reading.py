@@ -57,7 +57,9 @@ class LogReading:
     def events(
         self, actor: Actor, wanted: EventFilter, page_size: int, page_token: str, newest_first: bool
     ) -> Page[StoredEvent]:
-        """Return a page of events without payloads."""
+        """Return a page of events without payloads. FrsError INVALID_FIELD for a period that ends before it begins."""
+        if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
+            raise FrsError(Reason.INVALID_FIELD, "since must not be after until", field="since")
         page = self._audit.list(wanted, page_size, page_token, newest_first)
         self._journal.record(actor, Action.LOG_READ, {"filter": _filter_json(wanted), "events": len(page.items)})
         return page
@@ -86,6 +88,8 @@ class LogReading:
 
     def leaves(self, actor: Actor, first: int, end: int) -> tuple[int, int]:
         """Log that leaves will be read; return the range, ``end`` 0 being the latest checkpoint's size."""
+        if end and first > end:
+            raise FrsError(Reason.INVALID_FIELD, "first_index must not be above end_index", field="first_index")
         last = end or self._latest(1).checkpoint.size
         size = self._audit.size()
         if not first <= last <= size:

@@ -96,6 +96,7 @@ def _checkpoint(signed: Signed) -> oversight_pb2.Checkpoint:
 
 def _index(name: str) -> int:
     value = names.last_id(names.EVENT, name)
-    if not value.isdecimal() or len(value) > 18:  # beyond it no index fits the database
-        raise FrsError(Reason.EVENT_NOT_FOUND, "There is no such event: an index is a number from 0.")
+    # An event has one name, without leading zeros; beyond 18 digits no index fits the database.
+    if not value.isdecimal() or (value[0] == "0" and value != "0") or len(value) > 18:
+        raise FrsError(Reason.EVENT_NOT_FOUND, "There is no such event: an index is a number from 0, as 7 and not 007.")
     return int(value)

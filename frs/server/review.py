@@ -58,6 +58,7 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
         """Send every change after the position, then each as it happens, until the client leaves."""
         actor, position = caller(), request.after_position
         deployment = names.optional_id(names.DEPLOYMENT, request.deployment)
+        await self._waiting.run(self._alerts.require_feed, position, deployment)
         references = References(deployment=deployment)
         opened: dict[str, Json] = {"after_position": position, "with_images": request.with_images}
         await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_OPENED, opened, references)

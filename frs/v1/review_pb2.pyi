@@ -272,7 +272,7 @@ class WatchAlertsRequest(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     WITH_IMAGES_FIELD_NUMBER: _builtins.int
     after_position: _builtins.int
-    """Send what came after this position; 0 from the beginning."""
+    """Send what came after this position; 0 from the beginning. INVALID_FIELD for one that the feed has not come to."""
     deployment: _builtins.str
     """Only of this deployment; empty for all."""
     with_images: _builtins.bool

@@ -8,10 +8,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from frs.types import new_id
 from frs.v1 import oversight_pb2 as pb
 from frs.v1 import oversight_pb2_grpc, review_pb2, review_pb2_grpc
+from tests.journeys.asking import refusal
 from tests.journeys.conftest import Desk
 from tests.journeys.service import Service
 
@@ -73,13 +75,43 @@ def test_a_feed_of_alerts_is_logged_when_it_opens_and_when_it_closes(
     """With the position it started from and whether it showed pictures; the end is logged when the reviewer leaves."""
     deployment = desk.deployment(desk.active_list(sample_people[:1]).name).name
     reviewer = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
-    request = review_pb2.WatchAlertsRequest(after_position=3, deployment=deployment, with_images=True)
+    request = review_pb2.WatchAlertsRequest(deployment=deployment, with_images=True)
     feed = reviewer.WatchAlerts(request)
     opened = waited(oversight, "alert.feed-opened", deployment)
-    assert opened == [("reviewer", {"after_position": 3, "with_images": True})]
+    assert opened == [("reviewer", {"after_position": 0, "with_images": True})]
     assert details(oversight, "alert.feed-closed", deployment=deployment) == []
     feed.cancel()
-    assert waited(oversight, "alert.feed-closed", deployment) == [("reviewer", {"position": 3})]
+    assert waited(oversight, "alert.feed-closed", deployment) == [("reviewer", {"position": 0})]
+
+
+def test_ranges_that_hold_nothing_and_other_spellings_are_refused(oversight: Any) -> None:
+    """What ends before it begins is a mistake and no empty answer; an event has one name."""
+    ahead = Timestamp(seconds=2_000_000_000)
+    backwards = pb.ListEventsRequest(since=Timestamp(seconds=ahead.seconds + 1), until=ahead)
+    error = refusal(oversight.ListEvents, backwards)
+    assert (error.reason, error.metadata["field"]) == ("INVALID_FIELD", "since")
+    assert list(oversight.ListEvents(pb.ListEventsRequest(since=ahead, until=ahead)).events) == []
+    leaves = pb.StreamLeavesRequest(first_index=10, end_index=5)
+    error = refusal(lambda request, timeout: list(oversight.StreamLeaves(request, timeout=timeout)), leaves)
+    assert (error.reason, error.metadata["field"]) == ("INVALID_FIELD", "first_index")
+    assert oversight.GetEvent(pb.GetEventRequest(name="events/0")).index == 0
+    for name in ("events/00", "events/007"):
+        assert refusal(oversight.GetEvent, pb.GetEventRequest(name=name)).reason == "EVENT_NOT_FOUND"
+
+
+def test_alerts_of_what_is_not_there_are_refused(service: Service) -> None:
+    """A reviewer of an unknown deployment, or with a position of another installation, is told and does not wait."""
+    reviewer = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    nowhere = f"deployments/{new_id()}"
+
+    def watch(request: Any, timeout: float) -> Any:
+        return list(reviewer.WatchAlerts(request, timeout=timeout))
+
+    assert refusal(watch, review_pb2.WatchAlertsRequest(deployment=nowhere)).reason == "DEPLOYMENT_NOT_FOUND"
+    listing = review_pb2.ListAlertsRequest(deployment=nowhere)
+    assert refusal(reviewer.ListAlerts, listing).reason == "DEPLOYMENT_NOT_FOUND"
+    error = refusal(watch, review_pb2.WatchAlertsRequest(after_position=10**9))
+    assert (error.reason, error.metadata["field"]) == ("INVALID_FIELD", "after_position")
 
 
 def waited(oversight: Any, action: str, deployment: str) -> list[tuple[str, Any]]:

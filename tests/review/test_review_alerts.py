@@ -230,6 +230,24 @@ def test_the_feed_resumes_from_any_position(desk: Desk) -> None:
     ]
 
 
+def test_a_feed_that_could_only_be_silent_is_refused(desk: Desk) -> None:
+    """A deployment that is not there has no alerts to list or await; a position not yet given out hides those to come.
+
+    The last position given out is where a reviewer that has seen everything goes on.
+    """
+    where = desk.deployment()
+    desk.alert(where)
+    head = desk.alerts.feed(0, limit=10_000)[-1].position
+    desk.alerts.require_feed(head, where)
+    for ask in (lambda: desk.alerts.list(deployment="f" * 32), lambda: desk.alerts.require_feed(0, "f" * 32)):
+        with pytest.raises(FrsError) as refused:
+            ask()
+        assert refused.value.reason is Reason.DEPLOYMENT_NOT_FOUND
+    with pytest.raises(FrsError, match="after_position") as beyond:
+        desk.alerts.require_feed(head + 1)
+    assert (beyond.value.reason, beyond.value.metadata["field"]) == (Reason.INVALID_FIELD, "after_position")
+
+
 def test_the_bell_rings_after_the_commit(desk: Desk) -> None:
     """Who is woken finds the change; who has unsubscribed is left alone."""
     name = desk.alert(desk.deployment())
