@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--dimensions", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each side")
+    # One each: a service searches for many callers at once, and threads of one search that wait for those of another
+    # cost both sides more than they bring.
+    parser.add_argument("--threads", type=int, default=1, help="of each side")
     parser.add_argument("--json", type=Path, default=None, help="where the result goes; bench/results/search.json")
     options = parser.parse_args()
     if os.environ.get("OPENBLAS_NUM_THREADS") != str(options.threads):
