@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from frs.access.methods import METHODS
@@ -30,6 +32,16 @@ from frs.watchlist.registry import Watchlists
 
 _GET_SUBJECT = "/frs.v1.WatchlistService/GetSubject"
 
+# Where the contract has what the watchlist room calls by its own name, for each request; a name not here is the same.
+_UPDATE_PATHS = {
+    **{name: f"watchlist.{name}" for name in ("purpose", "category", "legal_basis", "authorising_officer")},
+    "expires_at": "watchlist.expire_time",
+    "thresholds": "watchlist.thresholds",
+}
+_CREATE_PATHS = {"id": "watchlist_id", **_UPDATE_PATHS}
+_ENROL_PATHS = {name: f"subject.{name}" for name in ("nominal", "justification", "lawfully_held", "under_18_rationale")}
+_ADD_PATHS = {f"images[0].{name}": f"image.{name}" for name in ("source", "taken_on")}
+
 
 class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     """Keeps watchlists and the people on them."""
@@ -43,7 +55,8 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     async def CreateWatchlist(self, request: pb.CreateWatchlistRequest, context: Any) -> pb.Watchlist:
         """Make a draft."""
         draft = watchlist_draft(request.watchlist_id, request.watchlist)
-        return self._message(await self._workers.run(self._watchlists.create, caller(), draft))
+        with _in_request(_CREATE_PATHS):
+            return self._message(await self._workers.run(self._watchlists.create, caller(), draft))
 
     async def GetWatchlist(self, request: pb.GetWatchlistRequest, context: Any) -> pb.Watchlist:
         """Return one."""
@@ -61,13 +74,14 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     async def UpdateWatchlist(self, request: pb.UpdateWatchlistRequest, context: Any) -> pb.Watchlist:
         """Change a definition."""
         wanted = request.watchlist
-        changed = await self._workers.run(
-            self._watchlists.update,
-            caller(),
-            _list(wanted.name),
-            watchlist_changes(wanted, request.update_mask),
-            wanted.version or None,
-        )
+        with _in_request(_UPDATE_PATHS):
+            changed = await self._workers.run(
+                self._watchlists.update,
+                caller(),
+                _list(wanted.name),
+                watchlist_changes(wanted, request.update_mask),
+                wanted.version or None,
+            )
         return self._message(changed)
 
     async def ApproveWatchlist(self, request: pb.ApproveWatchlistRequest, context: Any) -> pb.Watchlist:
@@ -94,18 +108,20 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def EnrolSubject(self, request: pb.EnrolSubjectRequest, context: Any) -> pb.EnrolSubjectResponse:
         """Enrol a person, or keep nothing."""
-        enrolled = await self._workers.run(
-            self._watchlists.enrol,
-            caller(),
-            _list(request.parent),
-            subject_draft(request.subject),
-            [image_draft(item) for item in request.images],
-        )
+        with _in_request(_ENROL_PATHS):
+            enrolled = await self._workers.run(
+                self._watchlists.enrol,
+                caller(),
+                _list(request.parent),
+                subject_draft(request.subject),
+                [image_draft(item) for item in request.images],
+            )
         return enrolment_message(enrolled)
 
     async def AddSubjectImage(self, request: pb.AddSubjectImageRequest, context: Any) -> pb.EnrolSubjectResponse:
         """Add a picture of an enrolled subject."""
-        added = await self._workers.run(self._add_image, caller(), request.parent, image_draft(request.image))
+        with _in_request(_ADD_PATHS):
+            added = await self._workers.run(self._add_image, caller(), request.parent, image_draft(request.image))
         return enrolment_message(added)
 
     async def RemoveSubjectImage(self, request: pb.RemoveSubjectImageRequest, context: Any) -> pb.Subject:
@@ -168,3 +184,18 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
 def _list(name: str) -> str:
     return names.last_id(names.WATCHLIST, name)
+
+
+@contextmanager
+def _in_request(paths: Mapping[str, str]) -> Iterator[None]:
+    """Tell a refusal of one of the room's fields by the field's path in the request."""
+    try:
+        yield
+    except FrsError as error:
+        field = error.metadata.get("field", "")
+        if field not in paths:
+            raise
+        message = error.message
+        if message.startswith(f"{field} "):
+            message = paths[field] + message.removeprefix(field)
+        raise FrsError(error.reason, message, **(error.metadata | {"field": paths[field]})) from error

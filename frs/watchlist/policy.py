@@ -86,22 +86,23 @@ def check_images(images: Sequence[ImageDraft], settings: WatchlistSettings, now:
         raise _invalid("images", "must have at least one picture")
     if len(images) > settings.max_images:
         raise too_many_images(len(images), settings.max_images)
-    for image in images:
-        check_text("source", image.source)
+    for number, image in enumerate(images):
+        check_text("source", image.source, f"images[{number}].")
+        field = f"images[{number}].taken_on"
         try:
             taken = date.fromisoformat(image.taken_on)
         except ValueError as error:
-            raise _invalid("taken_on", "must be an ISO 8601 date, YYYY-MM-DD") from error
+            raise _invalid(field, "must be an ISO 8601 date, YYYY-MM-DD") from error
         # a day's grace: the picture's date is local, the clock is UTC
         if image.taken_on != taken.isoformat() or taken > now.date() + timedelta(days=1):
-            raise _invalid("taken_on", "must be an ISO 8601 date, YYYY-MM-DD, and not in the future")
+            raise _invalid(field, "must be an ISO 8601 date, YYYY-MM-DD, and not in the future")
 
 
-def check_text(field: str, value: str) -> None:
-    """Check a text's length."""
+def check_text(field: str, value: str, prefix: str = "") -> None:
+    """Check a text's length; ``prefix`` says whose field it is."""
     least, most = LENGTHS[field]
     if len(value.strip()) < least or len(value) > most:
-        raise _invalid(field, f"must have {least} to {most} characters")
+        raise _invalid(prefix + field, f"must have {least} to {most} characters")
 
 
 def too_many_images(count: int, most: int) -> FrsError:
