@@ -2,8 +2,8 @@
 
 In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
 checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does. A
-failure of the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with
-the place it came from. Neither requests nor messages of unknown exceptions, which may quote them, reach the log.
+failure of the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged
+with the place it came from. Neither requests nor messages of unknown exceptions, which may quote them, reach the log.
 """
 
 from __future__ import annotations
