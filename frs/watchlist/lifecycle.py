@@ -140,7 +140,8 @@ class Lifecycle:
     def activate(self, actor: Actor, watchlist_id: str) -> Watchlist:
         """Let an approved list be searched; the pack's defaults are taken anew (a new version if they differ).
 
-        FrsError WATCHLIST_WRONG_STATE, WATCHLIST_EMPTY, WATCHLIST_EXPIRED.
+        FrsError WATCHLIST_WRONG_STATE, WATCHLIST_EMPTY, WATCHLIST_EXPIRED, THRESHOLD_MISSING when no mode has a
+        threshold, THRESHOLD_OTHER_MODEL when one was set for another model or profile than the one in use.
         """
 
         def activated(found: Watchlist, now: datetime) -> dict[str, Any]:
@@ -193,7 +194,10 @@ class Lifecycle:
             now = self._clock.now()
             found = read_watchlist(tx.connection, watchlist_id)
             values = rule(found, now) | {"updated_at": now}
-            current = thresholds.refreshed(found.thresholds, self._model) if refresh else found.thresholds
+            current = found.thresholds
+            if refresh:
+                current = thresholds.refreshed(found.thresholds, self._model)
+                thresholds.require_usable(found.id, current, self._model)
             if current != found.thresholds:
                 write_thresholds(tx.connection, found.id, current)
                 values["version"] = found.version + 1

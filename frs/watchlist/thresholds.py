@@ -56,13 +56,29 @@ def required(watchlist: str, thresholds: Mapping[Mode, Threshold], mode: Mode, m
         raise FrsError(
             Reason.THRESHOLD_MISSING, f"Watchlist {watchlist} has no threshold for mode {mode}.", watchlist=watchlist
         )
+    _require_own(watchlist, threshold, model)
+    return threshold
+
+
+def require_usable(watchlist: str, thresholds: Sequence[Threshold], model: ModelInfo) -> None:
+    """Check what a list is activated with: at least one mode can be searched, and none would be refused its threshold.
+
+    FrsError THRESHOLD_MISSING, THRESHOLD_OTHER_MODEL.
+    """
+    if not thresholds:
+        message = f"Watchlist {watchlist} has no threshold for any mode: it could not be searched."
+        raise FrsError(Reason.THRESHOLD_MISSING, message, watchlist=watchlist)
+    for threshold in thresholds:
+        _require_own(watchlist, threshold, model)
+
+
+def _require_own(watchlist: str, threshold: Threshold, model: ModelInfo) -> None:
     if (threshold.model, threshold.profile) != (model.id, model.profile):
         message = (
-            f"The {mode} threshold of watchlist {watchlist} was set for {threshold.model} with profile"
+            f"The {threshold.mode} threshold of watchlist {watchlist} was set for {threshold.model} with profile"
             f" {threshold.profile}; in use is {model.id} with profile {model.profile}."
         )
-        raise FrsError(Reason.THRESHOLD_OTHER_MODEL, message, watchlist=watchlist, mode=mode)
-    return threshold
+        raise FrsError(Reason.THRESHOLD_OTHER_MODEL, message, watchlist=watchlist, mode=threshold.mode)
 
 
 def _default(mode: Mode, model: ModelInfo) -> Threshold | None:

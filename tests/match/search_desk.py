@@ -22,7 +22,7 @@ from frs.match.upload_records import MediaKind
 from frs.match.uploads import Uploads
 from frs.settings import Settings
 from frs.store.database import Database
-from frs.store.schema import operator_search
+from frs.store.schema import operator_search, watchlist_threshold
 from frs.store.vault import Vault
 from frs.types import Actor, Mode, Role, SearchAuthority
 from frs.watchlist.model import ImageDraft, SubjectDraft, ThresholdSpec, Watchlist, WatchlistDraft
@@ -113,9 +113,12 @@ class SearchDesk:
         days: float = 30,
         active: bool = True,
     ) -> Watchlist:
-        """Make a list of people, each with a picture or several, and bring it to where it is searched."""
+        """Make a list of people, each with a picture or several, and bring it to where it is searched.
+
+        ``model`` is what its thresholds were set for, where the service has come back with another since.
+        """
         watchlists = self.installation.watchlists
-        thresholds = tuple(ThresholdSpec(mode, score, model) for mode in (Mode.OPERATOR, Mode.RETROSPECTIVE))
+        thresholds = tuple(ThresholdSpec(mode, score) for mode in (Mode.OPERATOR, Mode.RETROSPECTIVE))
         draft = WatchlistDraft(
             name, "find them", "wanted", "an Act", "Insp. Amir", self.clock.now() + timedelta(days=days),
             thresholds=thresholds,
@@ -129,6 +132,11 @@ class SearchDesk:
         if active:
             watchlists.approve(AUTHORISER, name)
             watchlists.activate(AUTHORISER, name)
+        if model is not None:
+            table = watchlist_threshold
+            set_for = table.update().where(table.c.watchlist_id == name).values(model=model)
+            self.installation.store.database.write(lambda tx: tx.connection.execute(set_for))
+            watchlists.rebuild()
         return watchlists.get(name)
 
     def withdraw(self, subject: str) -> None:

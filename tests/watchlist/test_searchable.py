@@ -34,6 +34,10 @@ def refuses(desk: Desk, reason: Reason, *names: str, mode: Mode = Mode.LIVE) -> 
     assert caught.value.reason is reason
 
 
+def alter(desk: Desk, change: sa.Update) -> None:
+    desk.at.store.database.write(lambda tx: tx.connection.execute(change))
+
+
 def test_an_active_list_is_searchable_in_each_mode(desk: Desk) -> None:
     """The answer carries version, expiry, and the threshold with what it was set for."""
     found = desk.found()
@@ -146,13 +150,15 @@ def test_a_mode_without_a_threshold_is_not_searched(desk: Desk) -> None:
 def test_a_threshold_of_another_model_is_not_used(
     module_installation: Installation, sample_people: tuple[bytes, ...]
 ) -> None:
-    """A score says nothing under a model or profile that it was not set for."""
+    """A score says nothing under a model or profile that it was not set for: the service came back with another."""
     name = f"list-{new_id()}"
-    model = module_installation.engine.model
-    other = "plain" if model.profile == "mirror" else "mirror"
-    specs = (ThresholdSpec(Mode.LIVE, 0.5, "other@1"), ThresholdSpec(Mode.OPERATOR, 0.5, model.id, other))
-    active(module_installation, sample_people[0], name=name, thresholds=specs)
+    active(module_installation, sample_people[0], name=name)
     desk = Desk(module_installation, name)
+    other = "plain" if desk.at.engine.model.profile == "mirror" else "mirror"
+    table = watchlist_threshold
+    for mode, values in ((Mode.LIVE, {"model": "other@1"}), (Mode.OPERATOR, {"profile": other})):
+        alter(desk, table.update().where(table.c.watchlist_id == name, table.c.mode == str(mode)).values(values))
+    desk.at.watchlists.rebuild()
     refuses(desk, Reason.THRESHOLD_OTHER_MODEL, name)
     refuses(desk, Reason.THRESHOLD_OTHER_MODEL, name, mode=Mode.OPERATOR)
     with pytest.raises(FrsError) as caught:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -143,6 +145,51 @@ def test_an_empty_list_is_not_approved(desk: Desk, sample_people: tuple[bytes, .
     desk.watchlists.approve(OFFICER, desk.name)
     desk.watchlists.remove_image(MANAGER, made.images[0].id, "wrong picture")
     refuses(desk, Reason.WATCHLIST_EMPTY, lambda: desk.watchlists.activate(MANAGER, desk.name))
+
+
+@pytest.mark.parametrize(
+    ("specs", "told"),
+    [
+        ((ThresholdSpec(Mode.LIVE, 0.5, "other@1"),), "The live threshold"),
+        (
+            (ThresholdSpec(Mode.LIVE, 0.5), ThresholdSpec(Mode.OPERATOR, 0.5, profile="plain")),
+            "The operator threshold",
+        ),
+    ],
+)
+def test_a_list_with_a_threshold_of_another_model_is_not_activated(
+    desk: Desk, sample_people: tuple[bytes, ...], specs: tuple[ThresholdSpec, ...], told: str
+) -> None:
+    """A score that no search could use is named before the list stands as active."""
+    lists = desk.watchlists
+    assert desk.at.engine.model.profile == "mirror"
+    lists.update(MANAGER, desk.name, WatchlistChanges(thresholds=specs))
+    lists.enrol(MANAGER, desk.name, person(), [image(sample_people[0])])
+    lists.approve(OFFICER, desk.name)
+    refuses(desk, Reason.THRESHOLD_OTHER_MODEL, lambda: lists.activate(OFFICER, desk.name))
+    with pytest.raises(FrsError, match=told):
+        lists.activate(OFFICER, desk.name)
+    lists.update(MANAGER, desk.name, WatchlistChanges(thresholds=EVERY_MODE))
+    lists.approve(OFFICER, desk.name)
+    assert lists.activate(OFFICER, desk.name).state is ACTIVE
+
+
+def test_a_list_without_any_threshold_is_not_activated(
+    installation: Installation, sample_people: tuple[bytes, ...]
+) -> None:
+    """Under a pack without defaults a list of no scores could not be searched; one mode with a score is enough."""
+    installation.engine = copy(installation.engine)
+    installation.engine.model = replace(installation.engine.model, thresholds=())
+    installation.restart()
+    lists, desk = installation.watchlists, Desk(installation, "bare")
+    lists.create(MANAGER, watchlist_draft(installation.clock.now(), "bare", thresholds=()))
+    lists.enrol(MANAGER, "bare", person(), [image(sample_people[0])])
+    lists.approve(OFFICER, "bare")
+    refuses(desk, Reason.THRESHOLD_MISSING, lambda: lists.activate(OFFICER, "bare"))
+    lists.update(MANAGER, "bare", WatchlistChanges(thresholds=(ThresholdSpec(Mode.RETROSPECTIVE, 0.5),)))
+    lists.approve(OFFICER, "bare")
+    made = lists.activate(OFFICER, "bare")
+    assert (made.state, [threshold.mode for threshold in made.thresholds]) == (ACTIVE, [Mode.RETROSPECTIVE])
 
 
 def test_an_expired_list_is_neither_approved_nor_activated(desk: Desk, sample_people: tuple[bytes, ...]) -> None:
