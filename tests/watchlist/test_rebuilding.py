@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 from frs.errors import FrsError, Reason
 from frs.store.schema import reference_image
 from frs.types import Mode
+from frs.watchlist.model import Enrolment
 from tests.installation import Installation
 from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, Desk, active, details, image, person, watchlist_draft
 
@@ -75,10 +78,11 @@ def test_a_list_of_another_model_takes_no_entries(
         alter(desk, subject.images[0].id, **other)
     desk.at.restart()
     before = desk.found()
-    for act in (
+    acts: tuple[Callable[[], Enrolment], ...] = (
         lambda: desk.watchlists.enrol(OFFICER, "wanted", person("N-9"), [image(sample_people[5])]),
         lambda: desk.watchlists.add_image(OFFICER, first.id, image(sample_people[0] + b" ")),
-    ):
+    )
+    for act in acts:
         with pytest.raises(FrsError, match="another model") as caught:
             act()
         assert caught.value.reason is Reason.TEMPLATES_OTHER_MODEL
