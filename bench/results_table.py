@@ -60,11 +60,17 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _search(result: dict[str, Any]) -> str:
+    names = list(result["searches"][0]["queries_per_second"])
     rows = [
-        (row["dimension"], f"{row['templates']:,}", row["batch"], *row["queries_per_second"].values(), row["ratio"])
+        (
+            row["dimension"],
+            f"{row['templates']:,}",
+            row["batch"],
+            *(row["queries_per_second"].get(name, "not run") for name in names),
+            row["ratio"],
+        )
         for row in result["searches"]
     ]
-    names = list(result["searches"][0]["queries_per_second"])
     columns = ("dimension", "templates", "batch", *(f"{name.replace('_', ' ')}, queries/s" for name in names), "ratio")
     threads = result["threads"]
     sides = f"threads: ours {threads['ours']}, FAISS {threads['faiss']}"
