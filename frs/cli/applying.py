@@ -17,7 +17,7 @@ from frs.v1.watchlist_pb2_grpc import WatchlistServiceStub
 from frs.watchlist.definition import Definition, EntryLine, ImageLine
 from frs.watchlist.plan import Plan, SubjectChange
 
-_MODES = {
+MODES = {
     Mode.LIVE: common.MODE_LIVE,
     Mode.RETROSPECTIVE: common.MODE_RETROSPECTIVE,
     Mode.OPERATOR: common.MODE_OPERATOR,
@@ -94,7 +94,7 @@ class Applying:
             expire_time=timestamp(definition.expires),
             default_grading=common.Grading.Value(f"GRADING_{definition.grading.upper()}"),
             thresholds=[
-                pb.Threshold(mode=_MODES[t.mode], score=t.score, model=t.model, profile=t.profile)
+                pb.Threshold(mode=MODES[t.mode], score=t.score, model=t.model, profile=t.profile)
                 for t in definition.thresholds
             ],
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
+from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, connect, open_stub, pages
 from frs.cli.log_check import LogReport, check_event, read_key, verify_served_log, verify_stored_log
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import as_json as message_json
@@ -23,11 +23,6 @@ MOST_TOLD = 20
 """Problems printed for people."""
 
 Key = Annotated[Path | None, typer.Option(help="File with the log's verifier key; else DATA/log.vkey.", dir_okay=False)]
-
-
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, OversightServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(OversightServiceStub)
 
 
 def _event(event: pb.Event) -> dict[str, object]:
@@ -67,7 +62,7 @@ def list_events(
     as_json: AsJson = False,
 ) -> None:
     """List events that pass every filter given."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(OversightServiceStub, data, address, identity)
     request = pb.ListEventsRequest(
         page_size=min(limit, 1000) if limit else 1000,
         actor=actor,

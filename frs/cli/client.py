@@ -19,6 +19,7 @@ import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from frs.cli.options import Data, load_settings
 from frs.errors import FrsError, Reason
 from frs.server.listening import is_loopback
 from frs.settings import Settings
@@ -114,6 +115,12 @@ def connect(settings: Settings, address: str | None = None, identity: str = DEFA
     return Client(
         grpc.secure_channel(where, channel_credentials(settings, identity), options), where, settings.data_dir
     )
+
+
+def open_stub(kind: Callable[[grpc.Channel], T], data: Data, address: str | None, identity: str) -> tuple[Client, T]:
+    """Connect with the options that every client command has; returns the connection and a stub on it."""
+    client = connect(load_settings(data), address, identity)
+    return client, client.stub(kind)
 
 
 def translate(error: grpc.RpcError, address: str) -> FrsError:

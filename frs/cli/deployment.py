@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
-from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
+from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_fields, show_messages, show_table, timestamp, when
 from frs.cli.resource import instant, resource
@@ -18,11 +18,6 @@ app = application("Open, show, end and stop deployments of live matching.")
 
 Name = Annotated[str, typer.Argument(help="Id or resource name of the deployment.")]
 Reason = Annotated[str, typer.Option(help="Why; it is logged.")]
-
-
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, DeploymentServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(DeploymentServiceStub)
 
 
 def _camera_row(c: pb.CameraCount) -> tuple[object, ...]:
@@ -70,7 +65,7 @@ def open_deployment(
     as_json: AsJson = False,
 ) -> None:
     """Open a deployment with active, reviewed watchlists."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(DeploymentServiceStub, data, address, identity)
     wanted = pb.Deployment(
         purpose=purpose,
         place=place,
@@ -88,7 +83,7 @@ def list_deployments(
     data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """List deployments, newest first."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(DeploymentServiceStub, data, address, identity)
     found = list(pages(client, stub.ListDeployments, pb.ListDeploymentsRequest(page_size=200), "deployments"))
     if as_json:
         show_messages(found)
@@ -119,7 +114,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a deployment with the counts of its cameras."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(DeploymentServiceStub, data, address, identity)
     request = pb.GetDeploymentRequest(name=resource("deployments", name))
     _show(call(client, stub.GetDeployment, request), as_json)
 
@@ -134,7 +129,7 @@ def end(
     as_json: AsJson = False,
 ) -> None:
     """End a deployment in the ordinary way."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(DeploymentServiceStub, data, address, identity)
     request = pb.EndDeploymentRequest(name=resource("deployments", name), reason=reason)
     _show(call(client, stub.EndDeployment, request), as_json)
 
@@ -149,7 +144,7 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """Stop a deployment at once, in an emergency: no alert is raised from then on."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(DeploymentServiceStub, data, address, identity)
     stopped = call(
         client, stub.StopDeployment, pb.StopDeploymentRequest(name=resource("deployments", name), reason=reason)
     )

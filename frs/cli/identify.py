@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
-from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
+from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_messages, show_table, warn, when
 from frs.cli.resource import resource
@@ -52,11 +52,6 @@ _OUTCOMES = {
 }
 
 
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, OperatorServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(OperatorServiceStub)
-
-
 @app.command("photo")
 def photo(
     photograph: Annotated[Path, typer.Argument(help="Photograph of one person.", exists=True, dir_okay=False)],
@@ -73,7 +68,7 @@ def photo(
     as_json: AsJson = False,
 ) -> None:
     """Search a photograph: ranked candidates, or an explicit "no match"."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(OperatorServiceStub, data, address, identity)
     request = pb.IdentifyRequest(
         photograph=photograph.read_bytes(),
         reason=reason,
@@ -116,7 +111,7 @@ def outcome(
     as_json: AsJson = False,
 ) -> None:
     """Record what you decided about a search of yours."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(OperatorServiceStub, data, address, identity)
     request = pb.RecordOutcomeRequest(name=resource("searches", search), outcome=_OUTCOMES[decision], reason=reason)
     recorded = call(client, stub.RecordOutcome, request)
     if as_json:
@@ -134,7 +129,7 @@ def list_searches(
     as_json: AsJson = False,
 ) -> None:
     """List your searches, newest first."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(OperatorServiceStub, data, address, identity)
     state = pb.OUTCOME_STATE_OWED if owed else pb.OUTCOME_STATE_UNSPECIFIED
     found = list(
         pages(client, stub.ListSearches, pb.ListSearchesRequest(page_size=200, outcome_state=state), "searches")

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages, receive
-from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
+from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
 from frs.cli.resource import resource
@@ -47,11 +47,6 @@ class Outcome(StrEnum):
     CONFIRMED_TRUE = "confirmed-true"
     CONFIRMED_FALSE = "confirmed-false"
     NOT_ENGAGED = "not-engaged"
-
-
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, ReviewServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(ReviewServiceStub)
 
 
 def _row(alert: pb.Alert) -> tuple[object, ...]:
@@ -120,7 +115,7 @@ def list_alerts(
     as_json: AsJson = False,
 ) -> None:
     """List alerts, those that wait for a decision by default."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
     name = "ALERT_STATE_UNSPECIFIED" if state is State.ALL else f"ALERT_STATE_{state.upper().replace('-', '_')}"
     request = pb.ListAlertsRequest(
         page_size=200,
@@ -146,7 +141,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one alert; with --out write both pictures. Being shown them is logged."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
     _show(call(client, stub.GetAlert, pb.GetAlertRequest(name=resource("alerts", name))), as_json, out)
 
 
@@ -161,7 +156,7 @@ def adjudicate(
     as_json: AsJson = False,
 ) -> None:
     """Decide a pending alert."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
     request = pb.AdjudicateAlertRequest(
         name=resource("alerts", name),
         decision=pb.DECISION_TRUE if decision else pb.DECISION_FALSE,
@@ -181,7 +176,7 @@ def engage(
     as_json: AsJson = False,
 ) -> None:
     """Record the engagement's outcome after a true adjudication."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
     engagement = pb.Engagement.Value(f"ENGAGEMENT_{outcome.upper().replace('-', '_')}")
     request = pb.RecordEngagementRequest(name=resource("alerts", name), engagement=engagement, note=note)
     _show(call(client, stub.RecordEngagement, request), as_json)
@@ -201,7 +196,7 @@ def watch(
 
     A connection that is lost is made again from the last position, so no alert is missed.
     """
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
     request = pb.WatchAlertsRequest(
         after_position=after,
         deployment=resource("deployments", deployment) if deployment else "",

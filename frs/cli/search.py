@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages, receive
-from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
+from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import progress, say, short, show_messages, show_table, timestamp, warn, when
 from frs.cli.resource import instant, resource
@@ -31,11 +31,6 @@ Incident = Annotated[str, typer.Option(help="Incident or crime reference.")]
 Authorisation = Annotated[str, typer.Option(help="Reference of the authorisation.")]
 Expires = Annotated[str, typer.Option("--authorised-until", help="Its end: an instant with its zone, or a span (8h).")]
 Most = Annotated[int, typer.Option(help="Most candidates for each face; 0 is the server's default.")]
-
-
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, RetrospectiveServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(RetrospectiveServiceStub)
 
 
 def _authority(reason: str, incident: str, authorisation: str, until: str) -> common.SearchAuthority:
@@ -79,7 +74,7 @@ def still(
     as_json: AsJson = False,
 ) -> None:
     """Search every usable face of one picture at once."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     request = pb.SearchStillRequest(
         image=picture.read_bytes(),
         authority=_authority(reason, incident, authorisation, authorised_until),
@@ -115,7 +110,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Upload stills and videos, resuming after breaks, and search them as one job."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     request = pb.CreateJobRequest(
         authority=_authority(reason, incident, authorisation, authorised_until),
         watchlists=[resource("watchlists", name) for name in watchlist],
@@ -177,7 +172,7 @@ def jobs(
     data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """List jobs, newest first."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     found = list(pages(client, stub.ListJobs, pb.ListJobsRequest(page_size=200), "jobs"))
     if as_json:
         show_messages(found)
@@ -204,7 +199,7 @@ def show(
     job: Job, data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """Show a job's progress."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     found = call(client, stub.GetJob, pb.GetJobRequest(name=resource("jobs", job)))
     if as_json:
         print_json(message_json(found))
@@ -217,7 +212,7 @@ def cancel(
     job: Job, data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """Cancel a job; its uploads are destroyed."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     found = call(client, stub.CancelJob, pb.CancelJobRequest(name=resource("jobs", job)))
     if as_json:
         print_json(message_json(found))
@@ -244,7 +239,7 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """List the faces and tracks that found somebody. Reading is logged."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     found: list[Any] = list(
         pages(
             client, stub.ListJobResults, pb.ListJobResultsRequest(parent=resource("jobs", job), page_size=20), "results"
@@ -267,7 +262,7 @@ def subjects(
     job: Job, data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """List the subjects that were found, best first, with where. Reading is logged."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(RetrospectiveServiceStub, data, address, identity)
     name = resource("jobs", job)
     if as_json:
         request = pb.ListJobSubjectsRequest(parent=name, page_size=20)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
-from frs.cli.options import AsJson, Data, application, load_settings, print_json
+from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages
+from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
 from frs.cli.resource import resource
@@ -24,11 +24,6 @@ app.command("apply")(apply_command)
 
 Name = Annotated[str, typer.Argument(help="Name of the watchlist.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is logged.")]
-
-
-def _stub(data: Data, address: str | None, identity: str) -> tuple[Client, WatchlistServiceStub]:
-    client = connect(load_settings(data), address, identity)
-    return client, client.stub(WatchlistServiceStub)
 
 
 def _state(watchlist: pb.Watchlist) -> str:
@@ -77,7 +72,7 @@ def list_watchlists(
     data: Data = None, address: Address = None, identity: Identity = DEFAULT_IDENTITY, as_json: AsJson = False
 ) -> None:
     """List watchlists."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     found = list(pages(client, stub.ListWatchlists, pb.ListWatchlistsRequest(page_size=200), "watchlists"))
     if as_json:
         show_messages(found)
@@ -108,7 +103,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a watchlist and its subjects."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     parent = resource("watchlists", name)
     watchlist = call(client, stub.GetWatchlist, pb.GetWatchlistRequest(name=parent))
     subjects = list(pages(client, stub.ListSubjects, pb.ListSubjectsRequest(parent=parent, page_size=500), "subjects"))
@@ -143,7 +138,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve a draft, as its authorising officer."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     request = pb.ApproveWatchlistRequest(name=resource("watchlists", name), version=version)
     _show(call(client, stub.ApproveWatchlist, request), as_json)
 
@@ -157,7 +152,7 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Activate an approved list: from now on it can be searched."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     _show(call(client, stub.ActivateWatchlist, pb.ActivateWatchlistRequest(name=resource("watchlists", name))), as_json)
 
 
@@ -171,7 +166,7 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Record that the list was reviewed; needed before each deployment."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     request = pb.ReviewWatchlistRequest(name=resource("watchlists", name), version=version)
     _show(call(client, stub.ReviewWatchlist, request), as_json)
 
@@ -186,7 +181,7 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Retire a list at once and for good."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     request = pb.RetireWatchlistRequest(name=resource("watchlists", name), reason=reason)
     _show(call(client, stub.RetireWatchlist, request), as_json)
 
@@ -208,7 +203,7 @@ def enrol(
     as_json: AsJson = False,
 ) -> None:
     """Enrol one person from pictures."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     request = pb.EnrolSubjectRequest(
         parent=resource("watchlists", name),
         subject=pb.Subject(
@@ -243,7 +238,7 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Withdraw a person at once, from running deployments too; the biometrics are destroyed."""
-    client, stub = _stub(data, address, identity)
+    client, stub = open_stub(WatchlistServiceStub, data, address, identity)
     name = _find(client, stub, resource("watchlists", subject), nominal) if nominal else subject
     answer = call(client, stub.WithdrawSubject, pb.WithdrawSubjectRequest(name=name, reason=reason))
     if as_json:

@@ -10,12 +10,11 @@ from typing import Annotated
 
 import typer
 
-from frs.cli.applying import Applied, Applying
+from frs.cli.applying import MODES, Applied, Applying
 from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, connect, pages
 from frs.cli.options import AsJson, Data, load_settings, print_json
 from frs.cli.output import say, show_table, warn
 from frs.errors import FrsError, Reason
-from frs.types import Mode
 from frs.v1 import common_pb2 as common
 from frs.v1 import watchlist_pb2 as pb
 from frs.v1.watchlist_pb2_grpc import WatchlistServiceStub
@@ -23,11 +22,6 @@ from frs.watchlist.definition import Definition, read_definition
 from frs.watchlist.plan import Plan, PresentImage, PresentSubject, PresentWatchlist, make_plan
 
 Folder = Annotated[Path, typer.Argument(help="Folder with watchlist.yaml and its pictures.")]
-MODES = {
-    Mode.LIVE: common.MODE_LIVE,
-    Mode.RETROSPECTIVE: common.MODE_RETROSPECTIVE,
-    Mode.OPERATOR: common.MODE_OPERATOR,
-}
 
 
 def validate_command(folder: Folder, as_json: AsJson = False) -> None:
