@@ -12,33 +12,23 @@ import numpy as np
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 
 from frs.embed.alignment import ARCFACE_POINTS, Points
-from frs.embed.recognisers.recogniser import Crops, Embeddings, blob
+from frs.embed.recognisers.recogniser import Recogniser
 from frs.embed.sessions import Network
 from frs.errors import FrsError, Reason
 
 _SIDE = 112
 
 
-class ArcFace:
+class ArcFace(Recogniser):
     """Embeds faces as ``insightface``'s ``ArcFaceONNX`` does."""
 
     def __init__(self, network: Network, path: Path) -> None:
         if network.output_count != 1 or network.input_shape[2] != network.input_shape[3]:
             raise FrsError(Reason.MODEL_INVALID, f"{path} is no ArcFace graph: one square input and one output")
         layout = ArcFaceONNX(model_file=str(path), session=network.session)
-        self.size: int = network.input_shape[2] or _SIDE
-        self.points: Points = _points(self.size)
-        self._network = network
-        self._mean, self._deviation = float(layout.input_mean), float(layout.input_std)
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs the network."""
-        return self._network.provider
-
-    def embed(self, faces: Crops) -> Embeddings:
-        """Return embeddings (n, d), not normalised, for aligned RGB faces (n, size, size, 3)."""
-        return self._network.run_rows(blob(faces, self._mean, self._deviation))
+        super().__init__(network, float(layout.input_mean), float(layout.input_std))
+        self.size = network.input_shape[2] or _SIDE
+        self.points = _points(self.size)
 
 
 def _points(size: int) -> Points:

@@ -5,25 +5,12 @@ Alignment and preprocessing are those of ``cv2.FaceRecognizerSF``, which embeds 
 
 from __future__ import annotations
 
-from frs.embed.alignment import ARCFACE_POINTS, Points
-from frs.embed.recognisers.recogniser import Crops, Embeddings, blob
-from frs.embed.sessions import Network
+from frs.embed.alignment import ARCFACE_POINTS
+from frs.embed.recognisers.recogniser import Recogniser
 
 
-class SFace:
-    """Embeds faces as ``cv2.FaceRecognizerSF`` does."""
+class SFace(Recogniser):
+    """Embeds faces as ``cv2.FaceRecognizerSF`` does; 128 numbers."""
 
     size = 112
-    points: Points = ARCFACE_POINTS
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs the network."""
-        return self._network.provider
-
-    def embed(self, faces: Crops) -> Embeddings:
-        """Return embeddings (n, 128), not normalised, for aligned RGB faces (n, 112, 112, 3)."""
-        return self._network.run_rows(blob(faces))
+    points = ARCFACE_POINTS
