@@ -23,7 +23,7 @@ from frs.cli.client import Client, call, receive
 from frs.cli.payloads import payloads_told, vault_at_rest
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
-from frs.store.engines import DATABASE_FILE
+from frs.store.database import inspect_database
 from frs.types import Json
 from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
@@ -147,15 +147,11 @@ def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
     Payloads are opened and compared with their leaves where the keyring can be opened.
     """
     vkey = read_key(key_file)
-    url = settings.store.url or f"sqlite:///file:{settings.data_dir / DATABASE_FILE}?mode=ro&uri=true"
-    engine = sa.create_engine(url, hide_parameters=True)
     try:
-        with vault_at_rest(settings) as (vault, why_not), engine.connect() as connection:
+        with vault_at_rest(settings) as (vault, why_not), inspect_database(settings) as connection:
             report: VerificationReport = verify_database(connection, vkey, vault)
     except sa.exc.SQLAlchemyError as error:
         raise FrsError(Reason.NOT_INITIALISED, f"the database cannot be read: {error}") from None
-    finally:
-        engine.dispose()
     problems = tuple(problem.message for problem in report.problems)
     earlier = f"{report.checkpoints} stored checkpoints agree" if not problems else "see the problems"
     return LogReport(
