@@ -118,15 +118,15 @@ class Sides:
 def _sides(folder: Path, pack: str, threads: int) -> Iterator[Sides]:
     from frs.clock import SystemClock
     from frs.embed.shelf import Shelf
-    from frs.embed.starter import make_starter
+    from frs.embed.starter import ensure_starter
     from frs.server.application import Application
     from frs.server.installation import initialise
     from frs.settings import Settings
 
     shelf = Shelf(MODELS)
-    if pack == "starter" and pack not in shelf.names():
+    if pack == "starter":
         MODELS.mkdir(parents=True, exist_ok=True)
-        make_starter(shelf, SystemClock())
+        ensure_starter(shelf, SystemClock())
     values = {"models_dir": str(MODELS), "embed": {"pack": pack, "threads": threads}}
     settings = Settings.model_validate({"data_dir": folder / "bare", **values})
     initialise(settings, SystemClock())

@@ -9,7 +9,7 @@ import typer
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.clock import SystemClock
 from frs.embed.shelf import Shelf
-from frs.embed.starter import make_starter
+from frs.embed.starter import ensure_starter
 from frs.server.installation import ADMINISTRATOR, Installation, initialise
 from frs.settings import Settings
 
@@ -53,13 +53,10 @@ def init(
 
 
 def _starter(settings: Settings) -> str | None:
-    """Make the starter pack where the settings ask for it and it is not there yet; return its folder."""
+    """Make the starter pack where the settings ask for it and it is not as this version makes it; return its folder."""
     if settings.embed.pack != STARTER:
         return None
-    shelf = Shelf(settings.models_path)
-    if STARTER not in shelf.names():
-        make_starter(shelf, SystemClock())
-    return str(settings.models_path / STARTER)
+    return str(ensure_starter(Shelf(settings.models_path), SystemClock()).folder)
 
 
 def _told(settings: Settings, made: Installation, pack: str | None) -> str:
