@@ -14,6 +14,7 @@ from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, show_fields, show_table, timestamp, when
 from frs.cli.resource import instant, resource
+from frs.server.folders import vkey_file
 from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
 
@@ -98,7 +99,7 @@ def show(
 ) -> None:
     """Show one event with its payload, after checking its commitment and its inclusion in the signed log."""
     settings = load_settings(data)
-    vkey = read_key(key or settings.data_dir / "log.vkey")
+    vkey = read_key(key or vkey_file(settings))
     client = connect(settings, address, identity)
     event = call(client, client.stub(OversightServiceStub).GetEvent, pb.GetEventRequest(name=f"events/{index}"))
     problems = check_event(event, vkey)
@@ -138,7 +139,7 @@ def verify(
 ) -> None:
     """Recompute the whole tree and check the signed checkpoint with the verifier key that you hold."""
     settings = load_settings(data)
-    key_file = key or settings.data_dir / "log.vkey"
+    key_file = key or vkey_file(settings)
     if offline:
         report = verify_stored_log(settings, key_file)
     else:

@@ -21,6 +21,7 @@ from grpc_status import rpc_status
 
 from frs.cli.options import Data, load_settings
 from frs.errors import FrsError, Reason
+from frs.server.folders import certs_folder, server_file
 from frs.server.listening import is_loopback
 from frs.settings import Settings
 
@@ -62,7 +63,7 @@ def find_address(settings: Settings, address: str | None) -> str:
     """Return where the server is, ``plaintext://`` included."""
     if address:
         return address
-    record = settings.data_dir / "server.json"
+    record = server_file(settings)
     try:
         found = json.loads(record.read_text())
         return ("" if found.get("tls", True) else PLAINTEXT) + str(found["address"])
@@ -76,7 +77,7 @@ def channel_credentials(settings: Settings, identity: str) -> grpc.ChannelCreden
     Raises FrsError: NOT_INITIALISED where there is no authority's certificate, UNAUTHENTICATED where the identity has
     none.
     """
-    certs = settings.data_dir / "certs"
+    certs = certs_folder(settings)
     if not (certs / "ca.crt").exists():
         raise FrsError(Reason.NOT_INITIALISED, f"{certs / 'ca.crt'} is not there")
     try:

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import say, short, show_messages, show_table, warn, when
+from frs.cli.output import say, short, show_messages, show_table, warn, when, write_private
 from frs.cli.resource import resource
 from frs.cli.search import CANDIDATE_COLUMNS, candidate_row
 from frs.v1 import operator_pb2 as pb
@@ -80,9 +80,7 @@ def photo(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for candidate in answer.candidates:
-            path = out / f"{candidate.rank:02d}.jpg"
-            path.touch(mode=0o600)
-            path.write_bytes(candidate.reference_image_jpeg)
+            write_private(out / f"{candidate.rank:02d}.jpg", candidate.reference_image_jpeg)
     if as_json:
         print_json(message_json(answer, *IMAGES))
         return

@@ -105,13 +105,13 @@ def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path
     vkey = read_key(key_file)
     note = call(client, stub.GetCheckpoint, pb.GetCheckpointRequest()).signed_note
     try:
-        size = read_checkpoint(note, vkey).size
+        now = read_checkpoint(note, vkey)
     except FrsError as error:
         return LogReport(0, b"", "nobody whose key you hold", "not looked at", (error.message,), SERVED_PAYLOADS)
-    report = verify_leaves(_leaves(client, stub, size) if size else iter(()), note, vkey)
+    report = verify_leaves(_leaves(client, stub, now.size) if now.size else iter(()), note, vkey)
     problems = [problem.message for problem in report.problems]
     seen_file = key_file.with_name("log.seen")
-    earlier, found = _compare(client, stub, seen_file, vkey, read_checkpoint(note, vkey))
+    earlier, found = _compare(client, stub, seen_file, vkey, now)
     problems += found
     if not problems:
         seen_file.write_text(note)

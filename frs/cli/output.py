@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
@@ -33,6 +34,7 @@ _PREFIXES = (
     "OUTCOME_",
     "GRADING_",
     "MEDIA_KIND_",
+    "MODE_",
     "UPLOAD_STATE_",
 )
 
@@ -103,6 +105,12 @@ def show_fields(fields: Iterable[tuple[str, object]]) -> None:
         table.add_row(escape(name), escape(str(value)))
     console = Console()
     (console if console.is_terminal else Console(width=_WIDE)).print(table)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a picture of a face for the person who asked alone: nobody else may read the file."""
+    path.touch(mode=0o600)
+    path.write_bytes(data)
 
 
 def say(text: str) -> None:

@@ -14,7 +14,7 @@ import typer
 from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
+from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when, write_private
 from frs.cli.resource import resource
 from frs.errors import FrsError, Status
 from frs.v1 import common_pb2 as common
@@ -99,8 +99,7 @@ def _write_images(alert: pb.Alert, folder: Path) -> list[Path]:
     for kind, data in pictures.items():
         if data:
             path = folder / f"{stem}-{kind}.jpg"
-            path.touch(mode=0o600)  # biometrics: for the reviewer alone
-            path.write_bytes(data)
+            write_private(path, data)
             written.append(path)
     return written
 

@@ -13,7 +13,7 @@ from rich.progress import Progress, TaskID
 from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import progress, say, short, show_messages, show_table, timestamp, warn, when
+from frs.cli.output import progress, say, short, show_messages, show_table, timestamp, warn, when, write_private
 from frs.cli.resource import instant, resource
 from frs.cli.uploading import find_media, upload
 from frs.errors import FrsError
@@ -248,9 +248,7 @@ def results(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for result in found:
-            path = out / f"{result.item:03d}-{result.number:04d}.jpg"
-            path.touch(mode=0o600)
-            path.write_bytes(result.crop_jpeg)
+            write_private(out / f"{result.item:03d}-{result.number:04d}.jpg", result.crop_jpeg)
     if as_json:
         show_messages(found, *CROPS)
         return

@@ -58,7 +58,7 @@ def _show(watchlist: pb.Watchlist, as_json: bool) -> None:
             ("reviewed", _reviewed(watchlist)),
             *[
                 (
-                    f"threshold {short(common.Mode.Name(t.mode)).removeprefix('MODE_').lower()}",
+                    f"threshold {short(common.Mode.Name(t.mode))}",
                     f"{t.score:.4f} ({t.source}) for {t.model}, profile {t.profile}",
                 )
                 for t in watchlist.thresholds

@@ -37,7 +37,6 @@ STANDARD = "/grpc."
 
 # The stubs type handlers for synchronous servers; grpc.aio calls them with coroutines.
 _UNARY: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
-_BOTH_WAYS: Callable[..., Any] = grpc.stream_stream_rpc_method_handler
 
 log = structlog.get_logger()
 
@@ -79,8 +78,7 @@ class Edge(grpc.aio.ServerInterceptor):
         async def call(data: bytes, context: Context) -> Any:
             async with self._guard(method, context):
                 self._admit(method)
-                request = _decoded(handler, data)
-                validate(request, self._limits)
+                request = self._request(handler, data)
                 return await handler.unary_unary(request, context)
 
         return _like(handler, _UNARY, call)
@@ -100,11 +98,7 @@ class Edge(grpc.aio.ServerInterceptor):
             async with self._guard(method, context, stream=True):
                 self._admit(method)
                 request: Any
-                if handler.request_streaming:
-                    request = self._validated(handler, sent)
-                else:
-                    request = _decoded(handler, sent)
-                    validate(request, self._limits)
+                request = self._validated(handler, sent) if handler.request_streaming else self._request(handler, sent)
                 if not inspect.isasyncgenfunction(behaviour):  # writes through the context by itself
                     await behaviour(request, context)
                     return
@@ -120,9 +114,12 @@ class Edge(grpc.aio.ServerInterceptor):
 
     async def _validated(self, handler: Any, messages: AsyncIterator[bytes]) -> AsyncIterator[Message]:
         async for data in messages:
-            request = _decoded(handler, data)
-            validate(request, self._limits)
-            yield request
+            yield self._request(handler, data)
+
+    def _request(self, handler: Any, data: bytes) -> Message:
+        request = _decoded(handler, data)
+        validate(request, self._limits, len(data))
+        return request
 
     def _admit(self, method: str) -> None:
         authorise(caller(), method)

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from frs.errors import FrsError, Reason
-from frs.server.metrics_http import split_address
+from frs.server.metrics_http import join_address, split_address
 from frs.settings import ServerSettings
 
 MIB = 1024 * 1024
@@ -81,7 +81,7 @@ def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCreden
         port = 0
     if port == 0:
         raise FrsError(Reason.SETTINGS_INVALID, f"server.address: cannot listen on {address}")
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return join_address(host, port)
 
 
 def reachable(address: str) -> str:

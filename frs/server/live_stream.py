@@ -112,12 +112,13 @@ class LiveStream:
                 if gone:
                     self._session.dropped(len(gone))
                     self._acknowledge(gone[-1].sequence)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # noqa: BLE001  # carried to the answers, where the interceptor translates it
-            self._end(f"failed: {error.reason}" if isinstance(error, FrsError) else "failed", error)
+            self._fail(error)
         finally:
             self._mailbox.close()
+
+    def _fail(self, error: Exception) -> None:
+        self._end(f"failed: {error.reason}" if isinstance(error, FrsError) else "failed", error)
 
     def _in_order(self, frame: live_pb2.Frame, sequence: int, captured: datetime | None) -> datetime:
         if frame.sequence <= sequence:
@@ -147,7 +148,7 @@ class LiveStream:
                 if frame is not None:
                     await self._process(frame)
         except Exception as error:  # noqa: BLE001  # carried to the answers, where the interceptor translates it
-            self._end(f"failed: {error.reason}" if isinstance(error, FrsError) else "failed", error)
+            self._fail(error)
         try:
             await self._finish()
         except Exception as error:  # noqa: BLE001  # the same: the last counts could not be logged

@@ -27,6 +27,11 @@ def split_address(address: str, setting: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def join_address(host: str, port: int) -> str:
+    """Return ``host:port``, or ``[v6]:port``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class MetricsServer:
     """Serves from construction until :meth:`close`."""
 
@@ -42,7 +47,7 @@ class MetricsServer:
             ) from None
         self._server.metrics, self._server.health = metrics, health
         bound = self._server.server_address
-        self.address = f"[{bound[0]!s}]:{bound[1]}" if ":" in str(bound[0]) else f"{bound[0]!s}:{bound[1]}"
+        self.address = join_address(str(bound[0]), bound[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="frs-metrics", daemon=True)
         self._thread.start()
 

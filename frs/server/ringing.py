@@ -37,13 +37,14 @@ def listening(bell: Ringing) -> Iterator[Listener]:
     """Listen to a bell. Subscribe first and read then: what is committed in between rings."""
     loop = asyncio.get_running_loop()
     listener = Listener()
-    unsubscribe = bell.subscribe(lambda: _call(loop, listener.ring))
+    unsubscribe = bell.subscribe(lambda: soon(loop, listener.ring))
     try:
         yield listener
     finally:
         unsubscribe()
 
 
-def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+def soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    """Run a callback on a loop from any thread; a loop that has closed needs it no more."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(callback)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from frs.errors import FrsError, Reason
+from frs.server.ringing import soon
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -41,7 +42,7 @@ class Workers:
         self._pending += 1
         future = self._executor.submit(functools.partial(function, *args, **kwargs))
         # Counted until the thread is done, even when the caller has gone: a cancelled wait frees no thread.
-        future.add_done_callback(lambda _: _soon(loop, self._done))
+        future.add_done_callback(lambda _: soon(loop, self._done))
         return await asyncio.wrap_future(future)
 
     def _done(self) -> None:
@@ -50,8 +51,3 @@ class Workers:
     def close(self) -> None:
         """Wait for what runs; what still waits is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(callback)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frs.errors import FrsError, Reason
+from frs.server import validation
 from frs.server.fields import (
     Choice,
     Day,
@@ -35,7 +36,7 @@ from frs.server.fields import (
 )
 from frs.server.problems import problem
 from frs.server.rules import RULES
-from frs.server.validation import InvalidRequestError, Limits, validate
+from frs.server.validation import InvalidRequestError, Limits
 from frs.v1 import common_pb2, deployment_pb2, live_pb2, operator_pb2, oversight_pb2, watchlist_pb2
 
 PROTOS = ("watchlist", "deployment", "live", "retrospective", "operator", "review", "oversight")
@@ -51,6 +52,11 @@ KINDS: dict[int, tuple[type, ...]] = {
     _F.TYPE_INT64: (Whole,),
     _F.TYPE_MESSAGE: (Nested, When, Paths),
 }
+
+
+def validate(request: Message, limits: Limits) -> None:
+    """Validate a message as it would come over the wire."""
+    validation.validate(request, limits, request.ByteSize())
 
 
 def requests() -> dict[str, Descriptor]:

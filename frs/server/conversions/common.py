@@ -14,7 +14,6 @@ GRADINGS: dict[str, common_pb2.Grading.ValueType] = {
     "amber": common_pb2.GRADING_AMBER,
     "green": common_pb2.GRADING_GREEN,
 }
-GRADING_NAMES: dict[int, str] = {number: name for name, number in GRADINGS.items()}
 
 
 def quality_message(quality: Quality) -> common_pb2.Quality:
