@@ -14,14 +14,6 @@ from frs.types import Candidate, Hit, Json, ModelInfo, Quality
 from frs.watchlist.searchable import Described, SearchableList
 
 
-def hits_needed(lists: int, candidates: int = 1) -> int:
-    """Return how many subjects to ask the index for so that ``candidates`` of them and their margins are known.
-
-    A nominal stands at most once in a list, so after any hit at most ``lists - 1`` others can be the same person.
-    """
-    return candidates + lists
-
-
 def as_json(entry: SearchableList) -> dict[str, Json]:
     """Return a searched list as events record it: version, and the threshold with what it was set for."""
     threshold = entry.threshold

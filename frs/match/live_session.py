@@ -18,9 +18,10 @@ from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
 from frs.match.alerting import Alerting, Sighting
 from frs.match.cooldown import Cooldown
-from frs.match.decisions import best_person, decide, hits_needed
+from frs.match.decisions import best_person, decide
 from frs.match.deployment import Deployment, DeploymentState
 from frs.match.deployments import Deployments
+from frs.match.depth import search_deep
 from frs.match.evidence import queries
 from frs.match.following import Followed, Following
 from frs.match.gate import Gate
@@ -200,7 +201,7 @@ class LiveSession:
         tracks = queries([followed.evidence for followed in ripe])
         for _ in range(_ATTEMPTS):
             try:
-                found = self._parts.galleries.search(tracks, [entry.id for entry in lists], hits_needed(len(lists)))
+                found = search_deep(self._parts.galleries, tracks, lists, None)
             except FrsError as error:
                 if error.reason is not Reason.INDEX_UNAVAILABLE:
                     raise

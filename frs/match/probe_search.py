@@ -14,7 +14,8 @@ import numpy.typing as npt
 from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
-from frs.match.decisions import as_json, decide, hits_needed
+from frs.match.decisions import as_json, decide
+from frs.match.depth import search_deep
 from frs.types import Candidate, Face, Json, Quality
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import Described, SearchableList
@@ -78,8 +79,7 @@ class ProbeSearch:
         """Search (n, d) queries in one call; ``frames`` says how many frames each averages."""
         if not len(queries):
             return Found((), {})
-        names = [entry.id for entry in lists]
-        rows = self._galleries.search(queries, names, hits_needed(len(lists), limit))
+        rows = search_deep(self._galleries, queries, lists, limit)
         described = self._watchlists.describe([hit for row in rows for hit in row])
         model = self._engine.model
         return Found(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frs.match.decisions import best_person, decide, hits_needed
+from frs.match.decisions import best_person, decide
+from frs.match.depth import search_deep
 from frs.types import Hit, Mode, ModelInfo, Quality, Threshold
 from frs.watchlist.searchable import Described, SearchableList
 
@@ -29,6 +33,18 @@ def described(**nominals: str) -> dict[str, Described]:
 
 def hit(watchlist: str, reference: str, score: float) -> Hit:
     return Hit(watchlist, f"subject of {reference}", reference, score)
+
+
+class Ranking:
+    """An index whose answer to a query is known by the query's first number; notes what it was asked."""
+
+    def __init__(self, answers: dict[float, list[Hit]]) -> None:
+        self.answers, self.asked = answers, list[tuple[int, int]]()
+
+    def search(self, queries: npt.NDArray[np.float32], watchlists: Sequence[str], k: int) -> list[list[Hit]]:
+        assert list(watchlists) == ["wanted", "missing"]
+        self.asked.append((len(queries), k))
+        return [self.answers[float(query[0])][:k] for query in queries]
 
 
 LISTS = (searched("wanted", 0.9, 4), searched("missing", 0.8, 7))
@@ -97,12 +113,31 @@ def galleries(draw: st.DrawFn) -> tuple[list[Hit], dict[str, Described]]:
     return hits, {f"{name}-{n}": Described(f"N-{n}", "red", WORSE, lambda: b"") for name, n in entries}
 
 
-@given(galleries(), st.integers(1, 4))
-def test_asking_for_few_hits_changes_no_candidate(gallery: tuple[list[Hit], dict[str, Described]], limit: int) -> None:
-    """hits_needed subjects give the candidates and margins that all subjects would give."""
+@given(galleries(), st.sampled_from([1, 2, 3, None]))
+def test_searching_no_deeper_than_needed_changes_no_candidate(
+    gallery: tuple[list[Hit], dict[str, Described]], limit: int | None
+) -> None:
+    """The hits of search_deep give the candidates, margins and best person that all subjects would give."""
     hits, about = gallery
-    few = hits[: hits_needed(len(LISTS), limit)]
-    assert decide(few, LISTS, about, QUALITY, MODEL, limit) == decide(hits, LISTS, about, QUALITY, MODEL, limit)
+    (few,) = search_deep(Ranking({1.0: hits}), np.ones((1, 2), np.float32), LISTS, limit)
+    some = decide(few, LISTS, about, QUALITY, MODEL, limit or len(hits))
+    every = decide(hits, LISTS, about, QUALITY, MODEL, limit or len(hits))
+    assert some == every
+    assert best_person(few, about, some) == best_person(hits, about, every)
+
+
+def test_a_strict_list_does_not_crowd_out_a_lenient_one() -> None:
+    """Who reaches their list's threshold is found behind any number of people who miss a stricter list's."""
+    crowd = [hit("wanted", f"r{n}", 0.89) for n in range(40)]
+    hits = [*crowd, hit("missing", "lost", 0.85), hit("wanted", "far", 0.3)]
+    ranking = Ranking({0.0: hits[-1:], 1.0: hits})
+    found = search_deep(ranking, np.array([[0, 1], [1, 0]], np.float32), LISTS, 1)
+    assert found[0] == hits[-1:]
+    about = described(lost="N-1", far="N-2", **{entry.reference: entry.reference for entry in crowd})
+    (candidate,) = decide(found[1], LISTS, about, QUALITY, MODEL, 1)
+    assert candidate.nominal == "N-1"
+    assert candidate.margin == pytest.approx(0.55)
+    assert ranking.asked == [(2, 3), (1, 12), (1, 48)]  # the face that the first search settled is not searched again
 
 
 @given(galleries(), st.integers(1, 4))
