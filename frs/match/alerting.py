@@ -23,9 +23,10 @@ from frs.match.bell import Bell
 from frs.match.deployment import DeploymentState, state_of
 from frs.match.evidence import TrackEvidence
 from frs.match.gate import Gate
+from frs.match.standing import standing
 from frs.match.tally import StreamCounts, add_camera_counts
 from frs.store.database import Database, Transaction
-from frs.store.schema import alert, alert_feed, deployment, reference_image, subject, watchlist
+from frs.store.schema import alert, alert_feed, deployment
 from frs.store.vault import Vault
 from frs.types import Actor, Candidate, Event, Json, ListVersion, References, new_id
 from frs.watchlist.registry import Watchlists
@@ -102,21 +103,7 @@ def _allowed(connection: sa.Connection, deployment_id: str, candidate: Candidate
     ).one()
     if state_of(stands.state, stands.starts_at, stands.ends_at, now) is not DeploymentState.RUNNING:
         return False
-    listed = (
-        sa.select(sa.literal(1))
-        .select_from(reference_image)
-        .join(subject, subject.c.id == reference_image.c.subject_id)
-        .join(watchlist, watchlist.c.id == subject.c.watchlist_id)
-        .where(
-            reference_image.c.id == candidate.reference,
-            subject.c.id == candidate.subject,
-            subject.c.state == "enrolled",
-            watchlist.c.id == candidate.watchlist,
-            watchlist.c.state == "active",
-            watchlist.c.expires_at > now,
-        )
-    )
-    return connection.execute(listed).first() is not None
+    return bool(standing(connection, [[candidate]], now)[0])
 
 
 def _row(

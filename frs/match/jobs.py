@@ -25,12 +25,12 @@ from frs.match.job_records import ItemState, Job, JobState, load_job, load_jobs
 from frs.match.job_results import JobResult, JobResults, JobSubject
 from frs.match.job_runner import JobRunner
 from frs.match.media_search import MediaSearch
+from frs.match.newest import newest_first
 from frs.match.probe_search import ProbeSearch
 from frs.match.upload_records import describe
 from frs.match.uploads import Uploads
 from frs.settings import Settings
 from frs.store.database import Database
-from frs.store.paging import page_token_decode, page_token_encode
 from frs.store.schema import job, job_item
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
@@ -118,18 +118,11 @@ class Jobs:
 
     def list(self, page_size: int, page_token: str) -> Page[Job]:
         """Return jobs, newest first. Raises FrsError(INVALID_PAGE_TOKEN)."""
-        query = sa.select(job).order_by(job.c.created_at.desc(), job.c.id.desc())
-        if last := page_token_decode(page_token, "jobs", (str,)):
-            since = sa.select(job.c.created_at, job.c.id).where(job.c.id == last[0]).subquery()
-            query = query.where(
-                sa.tuple_(job.c.created_at, job.c.id) < sa.tuple_(since.c.created_at, since.c.id),
-            )
-        size = page_size or PAGE
         progress = self._runner.progress()
         with self._database.read() as connection:
-            rows = connection.execute(query.limit(size + 1)).all()
-            jobs = load_jobs(connection, rows[:size], progress)
-        return Page(jobs, page_token_encode("jobs", [jobs[-1].id]) if len(rows) > size else "")
+            order = (job.c.created_at, job.c.id)
+            rows, token = newest_first(connection, sa.select(job), order, "jobs", page_size or PAGE, page_token)
+            return Page(load_jobs(connection, rows, progress), token)
 
     def cancel(self, actor: Actor, job_id: str) -> Job:
         """End a job before its time; takes effect between two frames. What it found so far stays readable.

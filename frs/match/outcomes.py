@@ -19,12 +19,15 @@ from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.match.candidate_records import candidate_from_json, nominals
+from frs.match.newest import newest_first
 from frs.store.database import Database
-from frs.store.paging import page_token_decode, page_token_encode
 from frs.store.schema import operator_search
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
 from frs.types import Actor, Candidate, Event, Json, ListVersion, Page, References, Role
+
+_WITHOUT_PROBE = tuple(column for column in operator_search.c if column.name != "probe_sealed")
+"""What is read of a search: a kept probe is nobody's to look at here."""
 
 
 class OutcomeState(StrEnum):
@@ -85,19 +88,14 @@ class Outcomes:
         table = operator_search.c
         mine = sa.true() if everyone else table.officer == actor.name
         fingerprint = f"searches {'*' if everyone else actor.name} {state}"
-        query = sa.select(operator_search).where(mine).order_by(table.created_at.desc(), table.id.desc())
+        query = sa.select(*_WITHOUT_PROBE).where(mine)
         if state is not None:
             query = query.where(_in_state(OutcomeState(state)))
-        if last := page_token_decode(page_token, fingerprint, (str, str)):
-            after = sa.tuple_(table.created_at, table.id) < sa.tuple_(_instant(last[0]), sa.literal(last[1]))
-            query = query.where(after)
         with self._database.read() as connection:
-            rows = connection.execute(query.limit(page_size + 1)).all()
+            order = (table.created_at, table.id)
+            rows, token = newest_first(connection, query, order, fingerprint, page_size, page_token)
             owed = self.owed(connection, None if everyone else actor.name)
-        items = tuple(_search(row) for row in rows[:page_size])
-        more = len(rows) > page_size
-        token = page_token_encode(fingerprint, [items[-1].created_at.isoformat(), items[-1].id]) if more else ""
-        return Page(items, token), owed
+        return Page(tuple(_search(row) for row in rows), token), owed
 
     def owed(self, connection: sa.Connection, officer: str | None) -> int:
         """Count the outcomes an officer owes, or all when None."""
@@ -147,12 +145,8 @@ def _in_state(state: OutcomeState) -> sa.ColumnElement[bool]:
     return operator_search.c.outcome == state
 
 
-def _instant(value: object) -> sa.ColumnElement[Any]:
-    return sa.literal(datetime.fromisoformat(str(value)), operator_search.c.created_at.type)
-
-
 def _read(connection: sa.Connection, search: str) -> OperatorSearch | None:
-    row = connection.execute(sa.select(operator_search).where(operator_search.c.id == search)).one_or_none()
+    row = connection.execute(sa.select(*_WITHOUT_PROBE).where(operator_search.c.id == search)).one_or_none()
     return None if row is None else _search(row)
 
 

@@ -16,10 +16,11 @@ from datetime import datetime
 from frs.errors import FrsError, Reason
 from frs.match.deployments import Deployments
 from frs.match.live import LiveFrame, LiveSession
-from frs.server.conversions.live import alert_message, figures, problem_message, progress_message, state_message
+from frs.match.tally import StreamCounts
+from frs.server.conversions.live import alert_message, problem_message, progress_message, state_message
 from frs.server.instants import instant
 from frs.server.mailbox import Mailbox, Outbox
-from frs.server.metrics import Metrics, StreamFigures
+from frs.server.metrics import Metrics
 from frs.server.workers import Workers
 from frs.types import ModelInfo
 from frs.v1 import live_pb2
@@ -56,7 +57,7 @@ class LiveStream:
         self._mailbox: Mailbox[live_pb2.Frame] = Mailbox(capacity, lossless=opening.lossless)
         self._outbox = Outbox()
         self._acknowledged = 0
-        self._counted = StreamFigures(0, 0, 0, 0, 0, 0)
+        self._counted = StreamCounts()
         self._reason = CLOSED
         self._failure: Exception | None = None
         self._ticked = time.monotonic()
@@ -205,6 +206,6 @@ class LiveStream:
         return progress_message(self._session.counts, self._acknowledged, credit, done=done)
 
     def _count(self) -> None:
-        now = figures(self._session.counts)
+        now = self._session.counts
         self._metrics.count_live(self._counted, now)
         self._counted = now

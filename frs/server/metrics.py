@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from frs.match.tally import StreamCounts
 from frs.server.workers import Workers
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -36,18 +37,6 @@ class Figures:
     rebuild_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFigures:
-    """Counts of live streams since they were opened."""
-
-    frames_received: int
-    frames_processed: int
-    frames_dropped: int
-    frames_rejected: int
-    faces_seen: int
-    alerts: int
-
-
 class Metrics:
     """One registry; nothing global, so that tests can have several."""
 
@@ -66,14 +55,14 @@ class Metrics:
         self.pending = Gauge("frs_pool_pending", "Calls that run or wait in a pool.", ["pool"], registry=self.registry)
         self._live = {
             field.name: Counter(f"frs_live_{field.name}_total", f"Live: {field.name}.", registry=self.registry)
-            for field in fields(StreamFigures)
+            for field in fields(StreamCounts)
         }
 
     def watch_pool(self, pool: Workers) -> None:
         """Show how many calls run or wait in a pool."""
         self.pending.labels(pool.name).set_function(lambda: pool.pending)
 
-    def count_live(self, before: StreamFigures, after: StreamFigures) -> None:
+    def count_live(self, before: StreamCounts, after: StreamCounts) -> None:
         """Add what a stream counted since the last call."""
         for name, counter in self._live.items():
             counter.inc(getattr(after, name) - getattr(before, name))

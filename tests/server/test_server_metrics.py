@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from frs.errors import FrsError, Reason
+from frs.match.tally import StreamCounts
 from frs.server.health import report
-from frs.server.metrics import Figures, Metrics, StreamFigures
+from frs.server.metrics import Figures, Metrics
 from frs.server.metrics_http import MetricsServer, split_address
 from frs.server.readiness import Part, Phase, Readiness
 
@@ -29,8 +30,8 @@ def readiness() -> Readiness:
 def server(readiness: Readiness) -> Iterator[MetricsServer]:
     metrics = Metrics()
     metrics.read_from(lambda: FIGURES)
-    metrics.count_live(StreamFigures(0, 0, 0, 0, 0, 0), StreamFigures(10, 8, 2, 0, 3, 1))
-    metrics.count_live(StreamFigures(10, 8, 2, 0, 3, 1), StreamFigures(11, 9, 2, 0, 3, 1))
+    metrics.count_live(StreamCounts(0, 0, 0, 0, 0, 0), StreamCounts(10, 8, 2, 0, 3, 1))
+    metrics.count_live(StreamCounts(10, 8, 2, 0, 3, 1), StreamCounts(11, 9, 2, 0, 3, 1))
     running = MetricsServer("127.0.0.1:0", metrics.text, lambda: report(readiness, "CPUExecutionProvider", "starter@1"))
     yield running
     running.close()

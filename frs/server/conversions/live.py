@@ -8,7 +8,6 @@ from frs.match.live import StreamCounts
 from frs.server import names
 from frs.server.conversions.deployments import STATES
 from frs.server.instants import stamp
-from frs.server.metrics import StreamFigures
 from frs.types import ModelInfo
 from frs.v1 import live_pb2
 
@@ -51,15 +50,3 @@ def problem_message(sequence: int, problem: FrsError) -> live_pb2.StreamResponse
 def alert_message(alert: str) -> live_pb2.StreamResponse:
     """Return that an alert was raised: its name and nothing else."""
     return live_pb2.StreamResponse(alert=live_pb2.AlertRaised(alert=names.make(names.ALERT, alert)))
-
-
-def figures(counts: StreamCounts) -> StreamFigures:
-    """Return the counts as the metrics take them."""
-    return StreamFigures(
-        counts.frames_received,
-        counts.frames_processed,
-        counts.frames_dropped,
-        counts.frames_rejected,
-        counts.faces_seen,
-        counts.alerts,
-    )
