@@ -105,6 +105,22 @@ class Reason(StrEnum):
     CHECKPOINT_NOT_FOUND = "CHECKPOINT_NOT_FOUND"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
     LOG_INCONSISTENT = "LOG_INCONSISTENT"
+    EXPORT_INTERRUPTED = "EXPORT_INTERRUPTED"
+    # The witness
+    WITNESS_UNAVAILABLE = "WITNESS_UNAVAILABLE"
+    WITNESS_CONFLICT = "WITNESS_CONFLICT"
+    WITNESS_UNTRUSTED = "WITNESS_UNTRUSTED"
+    # Retention and erasure
+    HOLD_NOT_FOUND = "HOLD_NOT_FOUND"
+    HOLD_NOT_IN_FORCE = "HOLD_NOT_IN_FORCE"
+    ERASURE_NOT_FOUND = "ERASURE_NOT_FOUND"
+    ERASURE_DECIDED = "ERASURE_DECIDED"
+    PERSON_NOT_FOUND = "PERSON_NOT_FOUND"
+    ERASED = "ERASED"
+    # Backup and restoration
+    BACKUP_INVALID = "BACKUP_INVALID"
+    BACKUP_EXPIRED = "BACKUP_EXPIRED"
+    JOURNAL_REQUIRED = "JOURNAL_REQUIRED"
     # Models
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     MODEL_CHANGED = "MODEL_CHANGED"
@@ -248,6 +264,38 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.LOG_INCONSISTENT: Entry(
         Status.DATA_LOSS, "The log does not verify: stop using the service and tell the oversight body."
+    ),
+    Reason.EXPORT_INTERRUPTED: Entry(
+        Status.ABORTED, "Run the same command again with --resume; what was received is kept."
+    ),
+    Reason.WITNESS_UNAVAILABLE: Entry(
+        Status.UNAVAILABLE,
+        "Start the witness or repair the way to it; audit.witness_policy says what goes on meanwhile.",
+    ),
+    Reason.WITNESS_CONFLICT: Entry(
+        Status.DATA_LOSS,
+        "Do not serve from this data: the witness has seen another log. Compare with `frs audit verify --offline` and "
+        "the witness's records; a backup is brought back with `frs restore`.",
+    ),
+    Reason.WITNESS_UNTRUSTED: Entry(
+        Status.FAILED_PRECONDITION,
+        "Check audit.witness_url and audit.witness_vkey with whoever runs the witness: its answer is not trusted.",
+    ),
+    Reason.HOLD_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the hold's name with `frs retention holds`."),
+    Reason.HOLD_NOT_IN_FORCE: Entry(Status.FAILED_PRECONDITION, "The hold was released or has ended; place another."),
+    Reason.ERASURE_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the erasure's name with `frs erasure list`."),
+    Reason.ERASURE_DECIDED: Entry(Status.FAILED_PRECONDITION, "Read the decision with `frs erasure show`."),
+    Reason.PERSON_NOT_FOUND: Entry(
+        Status.NOT_FOUND, "Check the nominal; nothing is held on it and the log does not name it."
+    ),
+    Reason.ERASED: Entry(Status.FAILED_PRECONDITION, "It was erased when its retention ended; the log says when."),
+    Reason.BACKUP_INVALID: Entry(
+        Status.DATA_LOSS, "Use another backup; this one is damaged, incomplete or of another installation."
+    ),
+    Reason.BACKUP_EXPIRED: Entry(Status.FAILED_PRECONDITION, "Use a newer copy of the keyring, and destroy this one."),
+    Reason.JOURNAL_REQUIRED: Entry(
+        Status.FAILED_PRECONDITION,
+        "Give the witness's address, or its erasure journal as a file: without it a restoration would undo erasures.",
     ),
     Reason.MODEL_NOT_FOUND: Entry(Status.FAILED_PRECONDITION, "Install the pack with `frs models install NAME`."),
     Reason.MODEL_CHANGED: Entry(

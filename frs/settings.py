@@ -107,9 +107,6 @@ class RetrospectiveSettings(_Group):
     """Retrospective searches."""
 
     max_upload_mib: int = Field(4096, ge=1, description="Largest upload, MiB.")
-    upload_hours: float = Field(
-        24.0, gt=0, description="An upload that no job used is destroyed after this time, hours."
-    )
     video_fps: float = Field(5.0, gt=0, description="Frames per second examined in a video.")
     segment_seconds: float = Field(
         60.0, gt=0, description="A video's results are committed for each such stretch; tracks end there, seconds."
@@ -138,6 +135,19 @@ class AuditSettings(_Group):
 
     origin: str = Field("", description="Origin line of checkpoints; empty derives frs.local/<installation id>.")
     checkpoint_seconds: float = Field(5.0, gt=0, description="A checkpoint is signed at most this long after an event.")
+    verify_at_start: bool = Field(True, description="Verify the whole log before serving, payloads left sealed.")
+    witness_url: str = Field("", description="Address of the witness, http or https; empty for none.")
+    witness_vkey: str = Field("", description="The witness's verifier key, as `frs witness init` prints it.")
+    witness_ca: str = Field(
+        "", description="Certificate authority of the witness's https address; empty: the system's."
+    )
+    witness_policy: Literal["warn", "stop"] = Field(
+        "warn", description="While the witness is down: serve and warn, or refuse to serve."
+    )
+    witness_grace_seconds: float = Field(
+        300.0, ge=0, description="How long the newest events may be without a cosignature before the policy applies."
+    )
+    witness_timeout_seconds: float = Field(5.0, gt=0, description="How long an answer of the witness is waited for.")
 
 
 class StoreSettings(_Group):
@@ -146,6 +156,41 @@ class StoreSettings(_Group):
     url: str = Field("", description="SQLAlchemy URL; empty is SQLite in the data directory.")
     group_commit: int = Field(64, ge=1, le=1024, description="Most acts in one database commit.")
     keyring_dir: str = Field("", description="Folder of keys, apart from the database; empty is <data_dir>/keyring.")
+    keyring_backup_days: float = Field(
+        7.0, gt=0, description="How long a copy of the keyring may live; an older one is not restored."
+    )
+
+
+class RetentionSettings(_Group):
+    """How long things are kept; each change is a new version of the policy, in the log."""
+
+    alert_picture_hours: float = Field(24.0, gt=0, description="Both pictures of an alert, after it was raised.")
+    alert_hours: float = Field(
+        24.0, gt=0, description="What names a person in an alert, after it was raised; counts stay."
+    )
+    upload_hours: float = Field(24.0, gt=0, description="An upload that no job used, after it was announced.")
+    job_hours: float = Field(744.0, gt=0, description="Candidates and crops of a job, after it ended.")
+    search_hours: float = Field(744.0, gt=0, description="What names people in an operator search, after it was made.")
+    watchlist_hours: float = Field(
+        24.0, gt=0, description="Everything on the people of a watchlist, after it was retired or expired."
+    )
+    withdrawn_hours: float = Field(
+        744.0, gt=0, description="What names a withdrawn person, after the withdrawal; biometrics go at once."
+    )
+    payload_hours: float = Field(26304.0, gt=0, description="Payloads of the log's events, after the event.")
+    run_seconds: float = Field(60.0, gt=0, description="Interval between the runs that destroy what is due.")
+
+
+class StatisticsSettings(_Group):
+    """Figures and what is recorded for them."""
+
+    groups: tuple[str, ...] = Field(
+        ("asian", "black", "mixed", "white", "other", "not-stated"),
+        description="Groups by which a person may describe themself after an engagement.",
+    )
+    least_published: int = Field(
+        10, ge=1, description="A breakdown by group or camera with fewer alerts is not published in the register."
+    )
 
 
 class Settings(BaseSettings):
@@ -164,6 +209,8 @@ class Settings(BaseSettings):
     operator: OperatorSettings = OperatorSettings()
     audit: AuditSettings = AuditSettings()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
 
     @property
     def models_path(self) -> Path:

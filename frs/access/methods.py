@@ -17,6 +17,8 @@ _REVIEWER = Role.REVIEWER
 _MANAGER = Role.WATCHLIST_MANAGER
 _AUTHORISING = Role.AUTHORISING_OFFICER
 _OVERSIGHT = Role.OVERSIGHT
+_PROTECTION = Role.DATA_PROTECTION_OFFICER
+_ADMINISTRATOR = Role.ADMINISTRATOR
 
 EVERYONE = frozenset(Role)
 _LIST_READERS = frozenset({_MANAGER, _AUTHORISING, _INVESTIGATOR, _OFFICER, _OVERSIGHT})
@@ -77,6 +79,25 @@ METHODS: dict[str, frozenset[Role]] = {
     "/frs.v1.OversightService/GetCheckpoint": frozenset({_OVERSIGHT}),
     "/frs.v1.OversightService/GetConsistencyProof": frozenset({_OVERSIGHT}),
     "/frs.v1.OversightService/StreamLeaves": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/WatchEvents": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/ExportEvents": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/Statistics": frozenset({_OVERSIGHT, _AUTHORISING}),
+    # Retention: the data protection officer's; oversight sees it all.
+    "/frs.v1.RetentionService/GetRetentionPolicy": frozenset({_PROTECTION, _OVERSIGHT, _AUTHORISING}),
+    "/frs.v1.RetentionService/PlanRetention": frozenset({_PROTECTION, _OVERSIGHT}),
+    "/frs.v1.RetentionService/RunRetention": frozenset({_PROTECTION}),
+    "/frs.v1.RetentionService/PlaceHold": frozenset({_PROTECTION, _AUTHORISING}),
+    "/frs.v1.RetentionService/ReleaseHold": frozenset({_PROTECTION, _AUTHORISING}),
+    "/frs.v1.RetentionService/ListHolds": frozenset({_PROTECTION, _AUTHORISING, _OVERSIGHT}),
+    "/frs.v1.RetentionService/RequestErasure": frozenset({_PROTECTION}),
+    "/frs.v1.RetentionService/DecideErasure": frozenset({_PROTECTION}),
+    "/frs.v1.RetentionService/GetErasure": frozenset({_PROTECTION, _OVERSIGHT}),
+    "/frs.v1.RetentionService/ListErasures": frozenset({_PROTECTION, _OVERSIGHT}),
+    "/frs.v1.RetentionService/SubjectAccess": frozenset({_PROTECTION}),
+    # Backups and keys: sealed bytes pass through the administrator's hands, nothing is opened.
+    "/frs.v1.AdministrationService/CreateBackup": frozenset({_ADMINISTRATOR}),
+    "/frs.v1.AdministrationService/BackupKeyring": frozenset({_ADMINISTRATOR}),
+    "/frs.v1.AdministrationService/RotateKey": frozenset({_ADMINISTRATOR}),
     # Standard services: any identity may ask whether the service is well and what it offers.
     "/grpc.health.v1.Health/Check": EVERYONE,
     "/grpc.health.v1.Health/List": EVERYONE,

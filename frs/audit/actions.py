@@ -31,6 +31,9 @@ class Action(StrEnum):
 
     SERVICE_STARTED = "service.started"
     SERVICE_STOPPED = "service.stopped"
+    POLICY_CHANGED = "policy.changed"
+    MODEL_CHANGED = "model.changed"
+    ACCESS_REFUSED = "access.refused"
 
     WATCHLIST_CREATED = "watchlist.created"
     WATCHLIST_UPDATED = "watchlist.updated"
@@ -42,6 +45,8 @@ class Action(StrEnum):
     SUBJECT_IMAGE_ADDED = "subject.image-added"
     SUBJECT_IMAGE_REMOVED = "subject.image-removed"
     SUBJECT_WITHDRAWN = "subject.withdrawn"
+    WATCHLIST_READ = "watchlist.read"
+    SUBJECT_READ = "subject.read"
     ENROLMENT_REFUSED = "enrolment.refused"
 
     DEPLOYMENT_OPENED = "deployment.opened"
@@ -53,6 +58,7 @@ class Action(StrEnum):
 
     ALERT_RAISED = "alert.raised"
     ALERT_VIEWED = "alert.viewed"
+    ALERT_LISTED = "alert.listed"
     ALERT_FEED_OPENED = "alert.feed-opened"
     ALERT_FEED_CLOSED = "alert.feed-closed"
     ALERT_ADJUDICATED = "alert.adjudicated"
@@ -66,17 +72,35 @@ class Action(StrEnum):
     SEARCH_CANDIDATES_READ = "search.candidates-read"
     SEARCH_REFUSED = "search.refused"
     UPLOAD_CREATED = "upload.created"
+    SEARCH_JOB_READ = "search.job-read"
     UPLOAD_DESTROYED = "upload.destroyed"
 
     OPERATOR_SEARCH = "operator.search"
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_OUTCOME = "operator.outcome"
     OPERATOR_PROBE_DESTROYED = "operator.probe-destroyed"
+    OPERATOR_LISTED = "operator.listed"
 
     LOG_READ = "log.read"
     LOG_EVENT_READ = "log.event-read"
     LOG_PROOF_READ = "log.proof-read"
     LOG_EXPORTED = "log.exported"
+    LOG_WATCHED = "log.watched"
+    LOG_ORIGIN_STARTED = "log.origin-started"
+    STATISTICS_READ = "statistics.read"
+
+    RETENTION_READ = "retention.read"
+    RETENTION_RUN = "retention.run"
+    HOLD_PLACED = "hold.placed"
+    HOLD_RELEASED = "hold.released"
+    ERASURE_REQUESTED = "erasure.requested"
+    ERASURE_DECIDED = "erasure.decided"
+    ERASURE_DONE = "erasure.done"
+    SUBJECT_ACCESS_GIVEN = "subject.access-given"
+
+    BACKUP_MADE = "backup.made"
+    KEYRING_BACKED_UP = "keyring.backed-up"
+    KEYRING_ROTATED = "keyring.rotated"
 
 
 _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
@@ -90,6 +114,10 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.WATCHLIST_UPDATED,
         Action.WATCHLIST_ACTIVATED,
         Action.WATCHLIST_RETIRED,
+        Action.POLICY_CHANGED,
+        Action.MODEL_CHANGED,
+        Action.HOLD_PLACED,
+        Action.HOLD_RELEASED,
     ),
     Operation.CONSULTATION: (
         Action.ALERT_VIEWED,
@@ -105,13 +133,28 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.LOG_READ,
         Action.LOG_EVENT_READ,
         Action.LOG_PROOF_READ,
+        Action.LOG_WATCHED,
+        Action.WATCHLIST_READ,
+        Action.SUBJECT_READ,
+        Action.ALERT_LISTED,
+        Action.SEARCH_JOB_READ,
+        Action.OPERATOR_LISTED,
+        Action.STATISTICS_READ,
+        Action.RETENTION_READ,
     ),
-    Operation.DISCLOSURE: (Action.LOG_EXPORTED,),
+    Operation.DISCLOSURE: (
+        Action.LOG_EXPORTED,
+        Action.SUBJECT_ACCESS_GIVEN,
+        Action.BACKUP_MADE,
+        Action.KEYRING_BACKED_UP,
+    ),
     Operation.ERASURE: (
         Action.SUBJECT_IMAGE_REMOVED,
         Action.SUBJECT_WITHDRAWN,
         Action.UPLOAD_DESTROYED,
         Action.OPERATOR_PROBE_DESTROYED,
+        Action.RETENTION_RUN,
+        Action.ERASURE_DONE,
     ),
     Operation.USE: (
         Action.DEPLOYMENT_OPENED,
@@ -128,6 +171,8 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.ALERT_ADJUDICATED,
         Action.ALERT_ENGAGEMENT,
         Action.OPERATOR_OUTCOME,
+        Action.ERASURE_REQUESTED,
+        Action.ERASURE_DECIDED,
     ),
     Operation.SYSTEM: (
         Action.SERVICE_STARTED,
@@ -135,6 +180,9 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.ENROLMENT_REFUSED,
         Action.SEARCH_REFUSED,
         Action.OPERATOR_REFUSED,
+        Action.ACCESS_REFUSED,
+        Action.LOG_ORIGIN_STARTED,
+        Action.KEYRING_ROTATED,
     ),
 }
 

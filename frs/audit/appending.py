@@ -95,6 +95,8 @@ class Appender(CommitParticipant):
     """Takes events during acts and writes them with the group. All calls come from the writer thread."""
 
     def __init__(self, vault: Vault) -> None:
+        self.policy = 0
+        """Version of the policy that acts are done under; 0 before the first is recorded."""
         self._vault = vault
         self._group: _Group | None = None
         self._mark: tuple[int, int, datetime] | None = None
@@ -109,7 +111,7 @@ class Appender(CommitParticipant):
             self._group = _Group(tx.connection)
             self._mark = (0, 0, self._group.time)
         group = self._group
-        record = build_record(event, group.size, max(now, group.time), self._vault)
+        record = build_record(event, group.size, max(now, group.time), self._vault, self.policy)
         group.add(record, self._vault.seal(owner(record.seq), record.payload, PAYLOAD_CONTEXT))
         return record.seq
 

@@ -8,7 +8,8 @@ The leaf is RFC 8785 canonical JSON and holds no name, image, template or free t
 
 People are pseudonyms (:meth:`frs.store.vault.Vault.pseudonym`). The payload is canonical JSON too::
 
-    {"actor": {"name": "...", "roles": [...], "credential": "..."}, "subjects": ["<nominal>"], "details": {...}}
+    {"actor": {"name": "...", "roles": [...], "credential": "..."}, "subjects": ["<nominal>"], "details": {...},
+     "policy": 3}
 
 ``payload`` in the leaf is SHA-256 of a random nonce of 32 bytes followed by the payload. Nonce and payload are stored
 sealed under a key of the event's own: when that is destroyed the leaf still verifies and no longer tells.
@@ -97,8 +98,11 @@ def parse_payload(payload: bytes) -> dict[str, Json]:
     return parsed
 
 
-def build_record(event: Event, seq: int, time: datetime, vault: Vault) -> Record:
-    """Make leaf and payload. Raises ValueError when the action is unknown or the payload is not JSON."""
+def build_record(event: Event, seq: int, time: datetime, vault: Vault, policy: int) -> Record:
+    """Make leaf and payload; ``policy`` is the version of the installation's policy that the act was done under.
+
+    Raises ValueError when the action is unknown or the payload is not JSON.
+    """
     action = Action(event.action)
     actor = vault.pseudonym("actor", event.actor.name)
     refs = leaf_references(event, vault)
@@ -110,6 +114,7 @@ def build_record(event: Event, seq: int, time: datetime, vault: Vault) -> Record
         },
         "subjects": [*sorted(set(event.references.subjects))],
         "details": dict(event.payload),
+        "policy": policy,
     }
     encoded_payload = canonical(payload)
     nonce = secrets.token_bytes(NONCE_BYTES)

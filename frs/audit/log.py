@@ -69,6 +69,10 @@ class AuditLog:
         """Why the log takes no more events, or None: it was found not to extend what has been signed."""
         return self._failure
 
+    def under_policy(self, version: int) -> None:
+        """Write this version of the policy into the payload of every event from now on."""
+        self._appender.policy = version
+
     def append(self, tx: Transaction, event: Event) -> int:
         """Record an event in the caller's transaction and return its index, from 0.
 

@@ -31,7 +31,7 @@ from frs.match.deployment import (
 )
 from frs.match.gate import Gate, closed, require_running
 from frs.match.newest import newest_first
-from frs.match.opening import checked_draft, require_reviewed, require_somebody
+from frs.match.opening import as_opened, checked_draft, require_reviewed, require_somebody
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import deployment, deployment_watchlist
@@ -145,7 +145,7 @@ class Deployments:
         )
         tx.connection.execute(
             sa.insert(deployment_watchlist),
-            [{"deployment_id": name, "watchlist_id": item.id, "version_at_open": item.version} for item in lists],
+            [{"deployment_id": name, **as_opened(tx.connection, item)} for item in lists],
         )
         versions = tuple(ListVersion(item.id, item.version) for item in lists)
         references = References(watchlists=versions, deployment=name)

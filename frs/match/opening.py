@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from frs.errors import FrsError, Reason
 from frs.match.deployment import LONGEST, DeploymentDraft
 from frs.store.schema import deployment, deployment_watchlist, reference_image, subject, watchlist
+from frs.types import Json
 from frs.watchlist.searchable import SearchableList
 
 
@@ -81,6 +82,20 @@ def require_somebody(connection: sa.Connection, lists: Sequence[SearchableList])
             f"No subject with an image is left on {', '.join(names)}.",
             watchlist=",".join(names),
         )
+
+
+def as_opened(connection: sa.Connection, entry: SearchableList) -> dict[str, Json]:
+    """Return what the deployment's record keeps of a list as it stands: what figures are later read against."""
+    category = sa.select(watchlist.c.category).where(watchlist.c.id == entry.id)
+    people = sa.select(sa.func.count()).where(subject.c.watchlist_id == entry.id, subject.c.state == "enrolled")
+    return {
+        "watchlist_id": entry.id,
+        "version_at_open": entry.version,
+        "category": connection.execute(category).scalar_one(),
+        "subjects_at_open": connection.execute(people).scalar_one(),
+        "threshold_at_open": entry.threshold.score,
+        "model_at_open": entry.threshold.model,
+    }
 
 
 def _last_opening(connection: sa.Connection, watchlist_id: str) -> datetime | None:

@@ -150,7 +150,7 @@ class Uploads:
 
     def expire(self) -> int:
         """Destroy uploads that no job used in time and files that no record needs; returns how many uploads."""
-        oldest = self._clock.now() - timedelta(hours=self._settings.retrospective.upload_hours)
+        oldest = self._clock.now() - timedelta(hours=self._settings.retention.upload_hours)
         held = upload.c.state.in_([UploadState.RECEIVING, UploadState.COMPLETE])
         with self._database.read() as connection:
             late = connection.scalars(sa.select(upload.c.id).where(held, upload.c.created_at <= oldest)).all()

@@ -20,6 +20,8 @@ UPLOAD = "uploads/*"
 JOB = "jobs/*"
 SEARCH = "searches/*"
 EVENT = "events/*"
+HOLD = "holds/*"
+ERASURE = "erasures/*"
 
 _ID = r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 

@@ -80,6 +80,26 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
             leaves = await self._waiting.run(self._leaves, start, stop)
             yield oversight_pb2.StreamLeavesResponse(first_index=start, leaves=leaves)
 
+    async def WatchEvents(
+        self, request: oversight_pb2.WatchEventsRequest, context: Any
+    ) -> AsyncIterator[oversight_pb2.Event]:
+        """Send new events as they are appended."""
+        raise FrsError(Reason.METHOD_UNKNOWN, "WatchEvents")
+        yield
+
+    async def ExportEvents(
+        self, request: oversight_pb2.ExportEventsRequest, context: Any
+    ) -> AsyncIterator[oversight_pb2.ExportEventsResponse]:
+        """Send proven events."""
+        raise FrsError(Reason.METHOD_UNKNOWN, "ExportEvents")
+        yield
+
+    async def Statistics(
+        self, request: oversight_pb2.StatisticsRequest, context: Any
+    ) -> oversight_pb2.StatisticsResponse:
+        """Return figures."""
+        raise FrsError(Reason.METHOD_UNKNOWN, "Statistics")
+
     def _leaves(self, start: int, stop: int) -> list[bytes]:
         return list(self._audit.leaves(start, stop))
 

@@ -38,6 +38,7 @@ IMAGE_PAGE_SIZE = Whole(0, 100)
 PAGE_TOKEN = Text(0, 1000)
 CAMERA = r"[A-Za-z0-9._:-]+"
 CAMERA_FORM = "letters, digits, '.', '_', ':' and '-'"
+ACTION = Text(0, 100, r"[a-z0-9.-]*", "an action's name or its beginning, for example operator.search")
 LISTS = Many(Name(names.WATCHLIST), 1, 20, distinct=True)
 
 _WATCHLIST: Rules = {
@@ -246,7 +247,12 @@ RULES: dict[str, Rules] = {
         "with_images": Flag(),
     },
     "frs.v1.AdjudicateAlertRequest": {"name": Name(names.ALERT), "decision": Choice(), "reason": REASON},
-    "frs.v1.RecordEngagementRequest": {"name": Name(names.ALERT), "engagement": Choice(), "note": OPTIONAL_REASON},
+    "frs.v1.RecordEngagementRequest": {
+        "name": Name(names.ALERT),
+        "engagement": Choice(),
+        "note": OPTIONAL_REASON,
+        "self_defined_group": Text(0, 100),
+    },
     # --- oversight ------------------------------------------------------------------------------------------------
     "frs.v1.ListEventsRequest": {
         "page_size": PAGE_SIZE,
@@ -254,7 +260,7 @@ RULES: dict[str, Rules] = {
         "since": When(required=False),
         "until": When(required=False),
         "actor": Text(0, 200),
-        "action": Text(0, 100, r"[a-z0-9.-]*", "an action's name or its beginning, for example operator.search"),
+        "action": ACTION,
         "watchlist": Name(names.WATCHLIST, required=False),
         "subject": Text(0, 300),
         "deployment": Name(names.DEPLOYMENT, required=False),
@@ -267,4 +273,63 @@ RULES: dict[str, Rules] = {
     "frs.v1.GetCheckpointRequest": {},
     "frs.v1.GetConsistencyProofRequest": {"old_size": Whole(1, _INT64), "new_size": Whole(1, _INT64)},
     "frs.v1.StreamLeavesRequest": {"first_index": Whole(0, _INT64), "end_index": Whole(0, _INT64)},
+    "frs.v1.EventFilter": {
+        "since": When(required=False),
+        "until": When(required=False),
+        "actor": Text(0, 200),
+        "action": ACTION,
+        "watchlist": Name(names.WATCHLIST, required=False),
+        "subject": Text(0, 300),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+        "alert": Name(names.ALERT, required=False),
+        "search": Name(names.SEARCH, required=False),
+        "job": Name(names.JOB, required=False),
+    },
+    "frs.v1.WatchEventsRequest": {
+        "from_index": Whole(0, _INT64),
+        "filter": Nested("frs.v1.EventFilter", required=False),
+    },
+    "frs.v1.ExportEventsRequest": {
+        "filter": Nested("frs.v1.EventFilter", required=False),
+        "recipient": Text(1, 200),
+        "reason": REASON,
+        "with_payloads": Flag(),
+        "first_index": Whole(0, _INT64),
+        "tree_size": Whole(0, _INT64),
+    },
+    "frs.v1.StatisticsRequest": {
+        "since": When(),
+        "until": When(),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+    },
+    # --- retention ------------------------------------------------------------------------------------------------
+    "frs.v1.GetRetentionPolicyRequest": {},
+    "frs.v1.PlanRetentionRequest": {
+        "until": When(required=False),
+        "page_size": PAGE_SIZE,
+        "page_token": PAGE_TOKEN,
+    },
+    "frs.v1.RunRetentionRequest": {},
+    "frs.v1.PlaceHoldRequest": {
+        "target": Text(1, 300),
+        "reason": REASON,
+        "owner": Text(1, 200),
+        "end_time": When(),
+    },
+    "frs.v1.ReleaseHoldRequest": {"name": Name(names.HOLD), "reason": REASON},
+    "frs.v1.ListHoldsRequest": {"page_size": PAGE_SIZE, "page_token": PAGE_TOKEN, "all": Flag()},
+    "frs.v1.RequestErasureRequest": {"nominal": Text(1, 100), "reason": REASON, "requested_by": Text(1, 200)},
+    "frs.v1.DecideErasureRequest": {"name": Name(names.ERASURE), "decision": Choice(), "reason": REASON},
+    "frs.v1.GetErasureRequest": {"name": Name(names.ERASURE)},
+    "frs.v1.ListErasuresRequest": {"page_size": PAGE_SIZE, "page_token": PAGE_TOKEN},
+    "frs.v1.SubjectAccessRequest": {
+        "nominal": Text(0, 100),
+        "photograph": Free("the servicer: exactly one of nominal and photograph; the decoder judges the rest"),
+        "reason": REASON,
+        "recipient": Text(1, 200),
+    },
+    # --- administration -------------------------------------------------------------------------------------------
+    "frs.v1.CreateBackupRequest": {"kept_at": Text(1, 300)},
+    "frs.v1.BackupKeyringRequest": {"kept_at": Text(1, 300)},
+    "frs.v1.RotateKeyRequest": {"reason": REASON},
 }

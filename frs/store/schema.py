@@ -112,12 +112,15 @@ subject = sa.Table(
     sa.Column("under_18", sa.Boolean, nullable=False),
     sa.Column("under_18_rationale", sa.Text, nullable=False),
     sa.Column("lawfully_held", sa.Boolean, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # enrolled | withdrawn
+    sa.Column(
+        "state", sa.String(16), nullable=False
+    ),  # enrolled | withdrawn | erased (the nominal is a pseudonym then)
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("withdrawn_at", Instant),
     sa.Column("withdrawn_by", sa.Text),
     sa.Column("withdrawn_reason", sa.Text),
+    sa.Column("erased_at", Instant),
 )
 
 reference_image = sa.Table(
@@ -167,6 +170,10 @@ deployment_watchlist = sa.Table(
     sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), primary_key=True),
     sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), primary_key=True),
     sa.Column("version_at_open", sa.Integer, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("subjects_at_open", sa.Integer, nullable=False),
+    sa.Column("threshold_at_open", sa.Float, nullable=False),
+    sa.Column("model_at_open", sa.Text, nullable=False),
 )
 
 camera_count = sa.Table(
@@ -174,6 +181,21 @@ camera_count = sa.Table(
     metadata,
     sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), primary_key=True),
     sa.Column("camera_id", sa.Text, primary_key=True),
+    sa.Column("faces_seen", sa.Integer, nullable=False),
+    sa.Column("frames_received", sa.Integer, nullable=False),
+    sa.Column("frames_processed", sa.Integer, nullable=False),
+    sa.Column("frames_dropped", sa.Integer, nullable=False),
+    sa.Column("frames_rejected", sa.Integer, nullable=False),
+    sa.Column("alerts", sa.Integer, nullable=False),
+)
+
+camera_hour = sa.Table(
+    "camera_hour",
+    metadata,
+    # The same counts by the hour in which they were written: for figures of a period.
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), primary_key=True),
+    sa.Column("camera_id", sa.Text, primary_key=True),
+    sa.Column("hour", Instant, primary_key=True),  # its beginning
     sa.Column("faces_seen", sa.Integer, nullable=False),
     sa.Column("frames_received", sa.Integer, nullable=False),
     sa.Column("frames_processed", sa.Integer, nullable=False),
@@ -217,6 +239,9 @@ alert = sa.Table(
     sa.Column("engagement_at", Instant),
     sa.Column("engagement_by", sa.Text),
     sa.Column("engagement_note", sa.Text),
+    sa.Column("self_defined_group", sa.Text),
+    sa.Column("pictures_erased_at", Instant),
+    sa.Column("erased_at", Instant),  # what names the person is gone; what is counted stays
 )
 
 alert_feed = sa.Table(
@@ -224,7 +249,7 @@ alert_feed = sa.Table(
     metadata,
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("alert_id", Id, sa.ForeignKey("alert.id"), nullable=False),
-    sa.Column("kind", sa.String(20), nullable=False),  # raised | adjudicated | engaged
+    sa.Column("kind", sa.String(20), nullable=False),  # raised | adjudicated | engaged | erased
     sa.Column("created_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -266,6 +291,7 @@ job = sa.Table(
     sa.Column("finished_at", Instant),
     sa.Column("error_reason", sa.Text),
     sa.Column("error_message", sa.Text),
+    sa.Column("erased_at", Instant),
 )
 
 job_item = sa.Table(
@@ -336,6 +362,67 @@ operator_search = sa.Table(
     sa.Column("outcome_by", sa.Text),
     sa.Column("outcome_at", Instant),
     sa.Column("probe_sealed", sa.LargeBinary),  # owner search:<id>; only under keep_matched_probe, until the outcome
+    sa.Column("erased_at", Instant),
+)
+
+# --- policy, retention and erasure --------------------------------------------------------------------------------
+
+policy_version = sa.Table(
+    "policy_version",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # from 1, without gaps
+    sa.Column("settings", sa.JSON, nullable=False),  # every setting that decides, by dotted name
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+)
+
+hold = sa.Table(
+    "hold",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # alert | upload | job | search | watchlist | event | nominal
+    sa.Column("target", sa.Text, nullable=False, index=True),  # the id; for a person the nominal
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("placed_at", Instant, nullable=False),
+    sa.Column("placed_by", sa.Text, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("released_at", Instant),
+    sa.Column("released_by", sa.Text),
+    sa.Column("release_reason", sa.Text),
+)
+
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    # A request to erase what is held on a person, and what became of it.
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),  # undecided | done | refused
+    sa.Column("subject", sa.Text, nullable=False, index=True),  # pseudonym
+    sa.Column("nominal", sa.Text),  # only while undecided
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("recorded_by", sa.Text, nullable=False),
+    sa.Column("holds", sa.JSON, nullable=False),  # ids of those that stood against it
+    sa.Column("decided_at", Instant),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decision_reason", sa.Text),
+    sa.Column("seq", sa.BigInteger),  # the event erasure.done
+    sa.Column("done", sa.JSON),  # what was destroyed, by kind, and what lies outside: the certificate's contents
+)
+
+outside_copy = sa.Table(
+    "outside_copy",
+    metadata,
+    # Copies that left the system's control, for erasure certificates.
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(24), nullable=False),  # backup | keyring-backup | log-export | subject-access
+    sa.Column("made_at", Instant, nullable=False, index=True),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),  # where it is kept, or who received it
+    sa.Column("subject", sa.Text),  # pseudonym, where it concerns one person
+    sa.Column("expires_at", Instant),
 )
 
 # --- the log ------------------------------------------------------------------------------------------------------
@@ -396,6 +483,17 @@ audit_checkpoint = sa.Table(
     "audit_checkpoint",
     metadata,
     sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),  # as the log signed it
+    sa.Column("cosigned", sa.Text),  # the same note with the witness's signature
     sa.Column("created_at", Instant, nullable=False),
+)
+
+audit_origin = sa.Table(
+    "audit_origin",
+    metadata,
+    # The names under which this log has been signed: one, and one more for each restoration from a backup.
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # from 0
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),  # events from here on were appended under it
+    sa.Column("started_at", Instant, nullable=False),
 )

@@ -344,3 +344,515 @@ class StreamLeavesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamLeavesResponse: _TypeAlias = StreamLeavesResponse  # noqa: Y015
+
+@_typing.final
+class EventFilter(_message.Message):
+    """Which events; all that is given must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WATCHLIST_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    ALERT_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Name of the identity that acted."""
+    action: _builtins.str
+    """Action or its beginning up to a dot."""
+    watchlist: _builtins.str
+    """"watchlists/{watchlist}"."""
+    subject: _builtins.str
+    """A person: the nominal reference, or "watchlists/{watchlist}/subjects/{subject}"."""
+    deployment: _builtins.str
+    """"deployments/{deployment}"."""
+    alert: _builtins.str
+    """"alerts/{alert}"."""
+    search: _builtins.str
+    """"searches/{search}"."""
+    job: _builtins.str
+    """"jobs/{job}"."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this instant."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        action: _builtins.str = ...,
+        watchlist: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        deployment: _builtins.str = ...,
+        alert: _builtins.str = ...,
+        search: _builtins.str = ...,
+        job: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "alert", b"alert", "deployment", b"deployment", "job", b"job", "search", b"search", "since", b"since", "subject", b"subject", "until", b"until", "watchlist", b"watchlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventFilter: _TypeAlias = EventFilter  # noqa: Y015
+
+@_typing.final
+class WatchEventsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    from_index: _builtins.int
+    """The first index wanted; the present size of the log when absent, so that only new events come."""
+    @_builtins.property
+    def filter(self) -> Global___EventFilter: ...
+    def __init__(
+        self,
+        *,
+        from_index: _builtins.int | None = ...,
+        filter: Global___EventFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_index", b"_from_index", "filter", b"filter", "from_index", b"from_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_index", b"_from_index", "filter", b"filter", "from_index", b"from_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_index: _TypeAlias = _typing.Literal["from_index"]  # noqa: Y015
+    _WhichOneofArgType__from_index: _TypeAlias = _typing.Literal["_from_index", b"_from_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_index) -> _WhichOneofReturnType__from_index | None: ...
+
+Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
+
+@_typing.final
+class ExportEventsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WITH_PAYLOADS_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    TREE_SIZE_FIELD_NUMBER: _builtins.int
+    recipient: _builtins.str
+    """To whom the events are disclosed, and why; both are logged."""
+    reason: _builtins.str
+    with_payloads: _builtins.bool
+    """Open the payloads that the caller may open and that are still held."""
+    first_index: _builtins.int
+    """To resume: the index after the last event received, and the tree_size of the export's checkpoint. 0 begins anew."""
+    tree_size: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___EventFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: Global___EventFilter | None = ...,
+        recipient: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        with_payloads: _builtins.bool = ...,
+        first_index: _builtins.int = ...,
+        tree_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "first_index", b"first_index", "reason", b"reason", "recipient", b"recipient", "tree_size", b"tree_size", "with_payloads", b"with_payloads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEventsRequest: _TypeAlias = ExportEventsRequest  # noqa: Y015
+
+@_typing.final
+class ExportEventsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkpoint(self) -> Global___Checkpoint:
+        """First message only: the signed tree that every proof leads to."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """Without their checkpoint; inclusion_proof leads to the one above. In the order of the log."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: Global___Checkpoint | None = ...,
+        events: _abc.Iterable[Global___Event] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEventsResponse: _TypeAlias = ExportEventsResponse  # noqa: Y015
+
+@_typing.final
+class StatisticsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    deployment: _builtins.str
+    """"deployments/{deployment}"; empty for all."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Period of the deployments' hours that count; both needed. Hours begun within the period count whole."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        deployment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatisticsRequest: _TypeAlias = StatisticsRequest  # noqa: Y015
+
+@_typing.final
+class StatisticsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: _builtins.int
+    SEARCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def total(self) -> Global___Figures:
+        """All deployments together."""
+
+    @_builtins.property
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeploymentStatistics]: ...
+    @_builtins.property
+    def searches(self) -> Global___SearchFigures:
+        """Operator-initiated and retrospective searches of the period."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        total: Global___Figures | None = ...,
+        deployments: _abc.Iterable[Global___DeploymentStatistics] | None = ...,
+        searches: Global___SearchFigures | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatisticsResponse: _TypeAlias = StatisticsResponse  # noqa: Y015
+
+@_typing.final
+class DeploymentStatistics(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    AUTHORISING_OFFICER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    WATCHLISTS_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    CAMERAS_FIELD_NUMBER: _builtins.int
+    REVIEWERS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    deployment: _builtins.str
+    """"deployments/{deployment}"."""
+    purpose: _builtins.str
+    place: _builtins.str
+    authorising_officer: _builtins.str
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def watchlists(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListFigures]: ...
+    @_builtins.property
+    def figures(self) -> Global___Figures: ...
+    @_builtins.property
+    def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]: ...
+    @_builtins.property
+    def reviewers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]:
+        """By the name of who adjudicated: for oversight, not for publication."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]:
+        """By self-defined group, where it was recorded after an engagement."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        place: _builtins.str = ...,
+        authorising_officer: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        watchlists: _abc.Iterable[Global___ListFigures] | None = ...,
+        figures: Global___Figures | None = ...,
+        cameras: _abc.Iterable[Global___NamedFigures] | None = ...,
+        reviewers: _abc.Iterable[Global___NamedFigures] | None = ...,
+        groups: _abc.Iterable[Global___NamedFigures] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "figures", b"figures", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorising_officer", b"authorising_officer", "cameras", b"cameras", "deployment", b"deployment", "end_time", b"end_time", "figures", b"figures", "groups", b"groups", "place", b"place", "purpose", b"purpose", "reviewers", b"reviewers", "start_time", b"start_time", "watchlists", b"watchlists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeploymentStatistics: _TypeAlias = DeploymentStatistics  # noqa: Y015
+
+@_typing.final
+class ListFigures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHLIST_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    watchlist: _builtins.str
+    """"watchlists/{watchlist}"."""
+    category: _builtins.str
+    version: _builtins.int
+    """As they stood when the deployment was opened."""
+    subjects: _builtins.int
+    threshold: _builtins.float
+    model: _builtins.str
+    def __init__(
+        self,
+        *,
+        watchlist: _builtins.str = ...,
+        category: _builtins.str = ...,
+        version: _builtins.int = ...,
+        subjects: _builtins.int = ...,
+        threshold: _builtins.float = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "model", b"model", "subjects", b"subjects", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFigures: _TypeAlias = ListFigures  # noqa: Y015
+
+@_typing.final
+class NamedFigures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def figures(self) -> Global___Figures: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        figures: Global___Figures | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedFigures: _TypeAlias = NamedFigures  # noqa: Y015
+
+@_typing.final
+class Figures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACES_SEEN_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    TRUE_ALERTS_FIELD_NUMBER: _builtins.int
+    FALSE_ALERTS_FIELD_NUMBER: _builtins.int
+    CONFIRMED_TRUE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FALSE_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    UNREVIEWED_FIELD_NUMBER: _builtins.int
+    FALSE_ALERTS_PER_FACE_FIELD_NUMBER: _builtins.int
+    FALSE_ALERTS_PER_ALERT_FIELD_NUMBER: _builtins.int
+    TO_ADJUDICATION_FIELD_NUMBER: _builtins.int
+    TO_ENGAGEMENT_FIELD_NUMBER: _builtins.int
+    faces_seen: _builtins.int
+    alerts: _builtins.int
+    pending: _builtins.int
+    true_alerts: _builtins.int
+    """Adjudicated true, whatever came of it; and adjudicated false."""
+    false_alerts: _builtins.int
+    confirmed_true: _builtins.int
+    """After engagement."""
+    confirmed_false: _builtins.int
+    unconfirmed: _builtins.int
+    """True alerts after which nobody was engaged."""
+    unreviewed: _builtins.int
+    """Alerts that nobody decided before their retention ended."""
+    @_builtins.property
+    def false_alerts_per_face(self) -> Global___Rate:
+        """False alerts (adjudicated false or confirmed false) over faces seen, and over alerts."""
+
+    @_builtins.property
+    def false_alerts_per_alert(self) -> Global___Rate: ...
+    @_builtins.property
+    def to_adjudication(self) -> Global___ResponseTimes: ...
+    @_builtins.property
+    def to_engagement(self) -> Global___ResponseTimes: ...
+    def __init__(
+        self,
+        *,
+        faces_seen: _builtins.int = ...,
+        alerts: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        true_alerts: _builtins.int = ...,
+        false_alerts: _builtins.int = ...,
+        confirmed_true: _builtins.int = ...,
+        confirmed_false: _builtins.int = ...,
+        unconfirmed: _builtins.int = ...,
+        unreviewed: _builtins.int = ...,
+        false_alerts_per_face: Global___Rate | None = ...,
+        false_alerts_per_alert: Global___Rate | None = ...,
+        to_adjudication: Global___ResponseTimes | None = ...,
+        to_engagement: Global___ResponseTimes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["false_alerts_per_alert", b"false_alerts_per_alert", "false_alerts_per_face", b"false_alerts_per_face", "to_adjudication", b"to_adjudication", "to_engagement", b"to_engagement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "confirmed_false", b"confirmed_false", "confirmed_true", b"confirmed_true", "faces_seen", b"faces_seen", "false_alerts", b"false_alerts", "false_alerts_per_alert", b"false_alerts_per_alert", "false_alerts_per_face", b"false_alerts_per_face", "pending", b"pending", "to_adjudication", b"to_adjudication", "to_engagement", b"to_engagement", "true_alerts", b"true_alerts", "unconfirmed", b"unconfirmed", "unreviewed", b"unreviewed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Figures: _TypeAlias = Figures  # noqa: Y015
+
+@_typing.final
+class Rate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMERATOR_FIELD_NUMBER: _builtins.int
+    DENOMINATOR_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    numerator: _builtins.int
+    denominator: _builtins.int
+    rate: _builtins.float
+    """Absent when the denominator is 0."""
+    lower: _builtins.float
+    """Clopper-Pearson, 95 %."""
+    upper: _builtins.float
+    def __init__(
+        self,
+        *,
+        numerator: _builtins.int = ...,
+        denominator: _builtins.int = ...,
+        rate: _builtins.float | None = ...,
+        lower: _builtins.float = ...,
+        upper: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "rate", b"rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "denominator", b"denominator", "lower", b"lower", "numerator", b"numerator", "rate", b"rate", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
+
+Global___Rate: _TypeAlias = Rate  # noqa: Y015
+
+@_typing.final
+class ResponseTimes(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    MEDIAN_SECONDS_FIELD_NUMBER: _builtins.int
+    P90_SECONDS_FIELD_NUMBER: _builtins.int
+    LONGEST_SECONDS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    median_seconds: _builtins.float
+    p90_seconds: _builtins.float
+    longest_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        median_seconds: _builtins.float = ...,
+        p90_seconds: _builtins.float = ...,
+        longest_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "longest_seconds", b"longest_seconds", "median_seconds", b"median_seconds", "p90_seconds", b"p90_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResponseTimes: _TypeAlias = ResponseTimes  # noqa: Y015
+
+@_typing.final
+class SearchFigures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_SEARCHES_FIELD_NUMBER: _builtins.int
+    OPERATOR_WITH_CANDIDATES_FIELD_NUMBER: _builtins.int
+    OUTCOMES_SAME_FIELD_NUMBER: _builtins.int
+    OUTCOMES_DIFFERENT_FIELD_NUMBER: _builtins.int
+    OUTCOMES_CANNOT_TELL_FIELD_NUMBER: _builtins.int
+    OUTCOMES_OWED_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
+    STILL_SEARCHES_FIELD_NUMBER: _builtins.int
+    operator_searches: _builtins.int
+    operator_with_candidates: _builtins.int
+    outcomes_same: _builtins.int
+    outcomes_different: _builtins.int
+    outcomes_cannot_tell: _builtins.int
+    outcomes_owed: _builtins.int
+    jobs: _builtins.int
+    still_searches: _builtins.int
+    def __init__(
+        self,
+        *,
+        operator_searches: _builtins.int = ...,
+        operator_with_candidates: _builtins.int = ...,
+        outcomes_same: _builtins.int = ...,
+        outcomes_different: _builtins.int = ...,
+        outcomes_cannot_tell: _builtins.int = ...,
+        outcomes_owed: _builtins.int = ...,
+        jobs: _builtins.int = ...,
+        still_searches: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "operator_searches", b"operator_searches", "operator_with_candidates", b"operator_with_candidates", "outcomes_cannot_tell", b"outcomes_cannot_tell", "outcomes_different", b"outcomes_different", "outcomes_owed", b"outcomes_owed", "outcomes_same", b"outcomes_same", "still_searches", b"still_searches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchFigures: _TypeAlias = SearchFigures  # noqa: Y015

@@ -60,6 +60,21 @@ class OversightServiceStub:
                 request_serializer=frs_dot_v1_dot_oversight__pb2.StreamLeavesRequest.SerializeToString,
                 response_deserializer=frs_dot_v1_dot_oversight__pb2.StreamLeavesResponse.FromString,
                 _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/frs.v1.OversightService/WatchEvents',
+                request_serializer=frs_dot_v1_dot_oversight__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_oversight__pb2.Event.FromString,
+                _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/frs.v1.OversightService/ExportEvents',
+                request_serializer=frs_dot_v1_dot_oversight__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_oversight__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
+        self.Statistics = channel.unary_unary(
+                '/frs.v1.OversightService/Statistics',
+                request_serializer=frs_dot_v1_dot_oversight__pb2.StatisticsRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_oversight__pb2.StatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class OversightServiceServicer:
@@ -101,6 +116,27 @@ class OversightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEvents(self, request, context):
+        """New events as they are appended, without payloads; resume with the index after the last one received.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEvents(self, request, context):
+        """Events that pass a filter, each with its proof of inclusion in one signed tree: a disclosure, with its recipient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Statistics(self, request, context):
+        """Figures of use, accuracy and review for a period, without personal data of the public.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +164,21 @@ def add_OversightServiceServicer_to_server(servicer, server):
                     servicer.StreamLeaves,
                     request_deserializer=frs_dot_v1_dot_oversight__pb2.StreamLeavesRequest.FromString,
                     response_serializer=frs_dot_v1_dot_oversight__pb2.StreamLeavesResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=frs_dot_v1_dot_oversight__pb2.WatchEventsRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_oversight__pb2.Event.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=frs_dot_v1_dot_oversight__pb2.ExportEventsRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_oversight__pb2.ExportEventsResponse.SerializeToString,
+            ),
+            'Statistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.Statistics,
+                    request_deserializer=frs_dot_v1_dot_oversight__pb2.StatisticsRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_oversight__pb2.StatisticsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +317,87 @@ class OversightService:
             '/frs.v1.OversightService/StreamLeaves',
             frs_dot_v1_dot_oversight__pb2.StreamLeavesRequest.SerializeToString,
             frs_dot_v1_dot_oversight__pb2.StreamLeavesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frs.v1.OversightService/WatchEvents',
+            frs_dot_v1_dot_oversight__pb2.WatchEventsRequest.SerializeToString,
+            frs_dot_v1_dot_oversight__pb2.Event.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frs.v1.OversightService/ExportEvents',
+            frs_dot_v1_dot_oversight__pb2.ExportEventsRequest.SerializeToString,
+            frs_dot_v1_dot_oversight__pb2.ExportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Statistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.OversightService/Statistics',
+            frs_dot_v1_dot_oversight__pb2.StatisticsRequest.SerializeToString,
+            frs_dot_v1_dot_oversight__pb2.StatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class OversightServiceStub:
     """Proves that the tree of one size is a prefix of the tree of another."""
     StreamLeaves: _grpc.UnaryStreamMultiCallable[_oversight_pb2.StreamLeavesRequest, _oversight_pb2.StreamLeavesResponse]
     """The leaves from first to last, for verifying the whole log."""
+    WatchEvents: _grpc.UnaryStreamMultiCallable[_oversight_pb2.WatchEventsRequest, _oversight_pb2.Event]
+    """New events as they are appended, without payloads; resume with the index after the last one received."""
+    ExportEvents: _grpc.UnaryStreamMultiCallable[_oversight_pb2.ExportEventsRequest, _oversight_pb2.ExportEventsResponse]
+    """Events that pass a filter, each with its proof of inclusion in one signed tree: a disclosure, with its recipient."""
+    Statistics: _grpc.UnaryUnaryMultiCallable[_oversight_pb2.StatisticsRequest, _oversight_pb2.StatisticsResponse]
+    """Figures of use, accuracy and review for a period, without personal data of the public."""
 
 @_typing.type_check_only
 class OversightServiceAsyncStub(OversightServiceStub):
@@ -59,6 +65,12 @@ class OversightServiceAsyncStub(OversightServiceStub):
     """Proves that the tree of one size is a prefix of the tree of another."""
     StreamLeaves: _aio.UnaryStreamMultiCallable[_oversight_pb2.StreamLeavesRequest, _oversight_pb2.StreamLeavesResponse]  # type: ignore[assignment]
     """The leaves from first to last, for verifying the whole log."""
+    WatchEvents: _aio.UnaryStreamMultiCallable[_oversight_pb2.WatchEventsRequest, _oversight_pb2.Event]  # type: ignore[assignment]
+    """New events as they are appended, without payloads; resume with the index after the last one received."""
+    ExportEvents: _aio.UnaryStreamMultiCallable[_oversight_pb2.ExportEventsRequest, _oversight_pb2.ExportEventsResponse]  # type: ignore[assignment]
+    """Events that pass a filter, each with its proof of inclusion in one signed tree: a disclosure, with its recipient."""
+    Statistics: _aio.UnaryUnaryMultiCallable[_oversight_pb2.StatisticsRequest, _oversight_pb2.StatisticsResponse]  # type: ignore[assignment]
+    """Figures of use, accuracy and review for a period, without personal data of the public."""
 
 class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """The log is an RFC 6962 tree; each leaf is an event as RFC 8785 canonical JSON. Every read is itself an event."""
@@ -102,5 +114,29 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_oversight_pb2.StreamLeavesResponse], _abc.AsyncIterator[_oversight_pb2.StreamLeavesResponse]]:
         """The leaves from first to last, for verifying the whole log."""
+
+    @_abc_1.abstractmethod
+    def WatchEvents(
+        self,
+        request: _oversight_pb2.WatchEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_oversight_pb2.Event], _abc.AsyncIterator[_oversight_pb2.Event]]:
+        """New events as they are appended, without payloads; resume with the index after the last one received."""
+
+    @_abc_1.abstractmethod
+    def ExportEvents(
+        self,
+        request: _oversight_pb2.ExportEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_oversight_pb2.ExportEventsResponse], _abc.AsyncIterator[_oversight_pb2.ExportEventsResponse]]:
+        """Events that pass a filter, each with its proof of inclusion in one signed tree: a disclosure, with its recipient."""
+
+    @_abc_1.abstractmethod
+    def Statistics(
+        self,
+        request: _oversight_pb2.StatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oversight_pb2.StatisticsResponse, _abc.Awaitable[_oversight_pb2.StatisticsResponse]]:
+        """Figures of use, accuracy and review for a period, without personal data of the public."""
 
 def add_OversightServiceServicer_to_server(servicer: OversightServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,37 +26,37 @@ from frs.v1 import common_pb2 as frs_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x66rs/v1/review.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x04\n\x05\x41lert\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ndeployment\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x30\n\x0c\x63\x61pture_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x66irst_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\tcandidate\x18\x08 \x01(\x0b\x32\x11.frs.v1.Candidate\x12!\n\x05state\x18\t \x01(\x0e\x32\x12.frs.v1.AlertState\x12\x18\n\x10probe_image_jpeg\x18\n \x01(\x0c\x12\x33\n\x0f\x61\x64judicate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x64judicated_by\x18\x0c \x01(\t\x12\x1b\n\x13\x61\x64judication_reason\x18\r \x01(\t\x12\x33\n\x0f\x65ngagement_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rengagement_by\x18\x0f \x01(\t\x12\x17\n\x0f\x65ngagement_note\x18\x10 \x01(\t\"q\n\x11ListAlertsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.frs.v1.AlertState\x12\x12\n\ndeployment\x18\x04 \x01(\t\"L\n\x12ListAlertsResponse\x12\x1d\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\r.frs.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"U\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x12\n\ndeployment\x18\x02 \x01(\t\x12\x13\n\x0bwith_images\x18\x03 \x01(\x08\"j\n\x13WatchAlertsResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12#\n\x06\x63hange\x18\x02 \x01(\x0e\x32\x13.frs.v1.AlertChange\x12\x1c\n\x05\x61lert\x18\x03 \x01(\x0b\x32\r.frs.v1.Alert\"Z\n\x16\x41\x64judicateAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x10.frs.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\"]\n\x17RecordEngagementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\nengagement\x18\x02 \x01(\x0e\x32\x12.frs.v1.Engagement\x12\x0c\n\x04note\x18\x03 \x01(\t*\xcd\x01\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATE_PENDING\x10\x01\x12\x14\n\x10\x41LERT_STATE_TRUE\x10\x02\x12\x15\n\x11\x41LERT_STATE_FALSE\x10\x03\x12\x1e\n\x1a\x41LERT_STATE_CONFIRMED_TRUE\x10\x04\x12\x1f\n\x1b\x41LERT_STATE_CONFIRMED_FALSE\x10\x05\x12\x1b\n\x17\x41LERT_STATE_UNCONFIRMED\x10\x06*|\n\x0b\x41lertChange\x12\x1c\n\x18\x41LERT_CHANGE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_CHANGE_RAISED\x10\x01\x12\x1c\n\x18\x41LERT_CHANGE_ADJUDICATED\x10\x02\x12\x18\n\x14\x41LERT_CHANGE_ENGAGED\x10\x03*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x11\n\rDECISION_TRUE\x10\x01\x12\x12\n\x0e\x44\x45\x43ISION_FALSE\x10\x02*\x83\x01\n\nEngagement\x12\x1a\n\x16\x45NGAGEMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45NGAGEMENT_CONFIRMED_TRUE\x10\x01\x12\x1e\n\x1a\x45NGAGEMENT_CONFIRMED_FALSE\x10\x02\x12\x1a\n\x16\x45NGAGEMENT_NOT_ENGAGED\x10\x03\x32\xd8\x02\n\rReviewService\x12\x43\n\nListAlerts\x12\x19.frs.v1.ListAlertsRequest\x1a\x1a.frs.v1.ListAlertsResponse\x12\x32\n\x08GetAlert\x12\x17.frs.v1.GetAlertRequest\x1a\r.frs.v1.Alert\x12H\n\x0bWatchAlerts\x12\x1a.frs.v1.WatchAlertsRequest\x1a\x1b.frs.v1.WatchAlertsResponse0\x01\x12@\n\x0f\x41\x64judicateAlert\x12\x1e.frs.v1.AdjudicateAlertRequest\x1a\r.frs.v1.Alert\x12\x42\n\x10RecordEngagement\x12\x1f.frs.v1.RecordEngagementRequest\x1a\r.frs.v1.Alertb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x66rs/v1/review.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x04\n\x05\x41lert\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ndeployment\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x30\n\x0c\x63\x61pture_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x66irst_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\tcandidate\x18\x08 \x01(\x0b\x32\x11.frs.v1.Candidate\x12!\n\x05state\x18\t \x01(\x0e\x32\x12.frs.v1.AlertState\x12\x18\n\x10probe_image_jpeg\x18\n \x01(\x0c\x12\x33\n\x0f\x61\x64judicate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x64judicated_by\x18\x0c \x01(\t\x12\x1b\n\x13\x61\x64judication_reason\x18\r \x01(\t\x12\x33\n\x0f\x65ngagement_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rengagement_by\x18\x0f \x01(\t\x12\x17\n\x0f\x65ngagement_note\x18\x10 \x01(\t\x12\x1a\n\x12self_defined_group\x18\x11 \x01(\t\x12.\n\nerase_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x11ListAlertsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.frs.v1.AlertState\x12\x12\n\ndeployment\x18\x04 \x01(\t\"L\n\x12ListAlertsResponse\x12\x1d\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\r.frs.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"U\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x12\n\ndeployment\x18\x02 \x01(\t\x12\x13\n\x0bwith_images\x18\x03 \x01(\x08\"j\n\x13WatchAlertsResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12#\n\x06\x63hange\x18\x02 \x01(\x0e\x32\x13.frs.v1.AlertChange\x12\x1c\n\x05\x61lert\x18\x03 \x01(\x0b\x32\r.frs.v1.Alert\"Z\n\x16\x41\x64judicateAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x10.frs.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\"y\n\x17RecordEngagementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\nengagement\x18\x02 \x01(\x0e\x32\x12.frs.v1.Engagement\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x1a\n\x12self_defined_group\x18\x04 \x01(\t*\xe9\x01\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATE_PENDING\x10\x01\x12\x14\n\x10\x41LERT_STATE_TRUE\x10\x02\x12\x15\n\x11\x41LERT_STATE_FALSE\x10\x03\x12\x1e\n\x1a\x41LERT_STATE_CONFIRMED_TRUE\x10\x04\x12\x1f\n\x1b\x41LERT_STATE_CONFIRMED_FALSE\x10\x05\x12\x1b\n\x17\x41LERT_STATE_UNCONFIRMED\x10\x06\x12\x1a\n\x16\x41LERT_STATE_UNREVIEWED\x10\x07*\x95\x01\n\x0b\x41lertChange\x12\x1c\n\x18\x41LERT_CHANGE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_CHANGE_RAISED\x10\x01\x12\x1c\n\x18\x41LERT_CHANGE_ADJUDICATED\x10\x02\x12\x18\n\x14\x41LERT_CHANGE_ENGAGED\x10\x03\x12\x17\n\x13\x41LERT_CHANGE_ERASED\x10\x04*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x11\n\rDECISION_TRUE\x10\x01\x12\x12\n\x0e\x44\x45\x43ISION_FALSE\x10\x02*\x83\x01\n\nEngagement\x12\x1a\n\x16\x45NGAGEMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45NGAGEMENT_CONFIRMED_TRUE\x10\x01\x12\x1e\n\x1a\x45NGAGEMENT_CONFIRMED_FALSE\x10\x02\x12\x1a\n\x16\x45NGAGEMENT_NOT_ENGAGED\x10\x03\x32\xd8\x02\n\rReviewService\x12\x43\n\nListAlerts\x12\x19.frs.v1.ListAlertsRequest\x1a\x1a.frs.v1.ListAlertsResponse\x12\x32\n\x08GetAlert\x12\x17.frs.v1.GetAlertRequest\x1a\r.frs.v1.Alert\x12H\n\x0bWatchAlerts\x12\x1a.frs.v1.WatchAlertsRequest\x1a\x1b.frs.v1.WatchAlertsResponse0\x01\x12@\n\x0f\x41\x64judicateAlert\x12\x1e.frs.v1.AdjudicateAlertRequest\x1a\r.frs.v1.Alert\x12\x42\n\x10RecordEngagement\x12\x1f.frs.v1.RecordEngagementRequest\x1a\r.frs.v1.Alertb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frs.v1.review_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTSTATE']._serialized_start=1233
-  _globals['_ALERTSTATE']._serialized_end=1438
-  _globals['_ALERTCHANGE']._serialized_start=1440
-  _globals['_ALERTCHANGE']._serialized_end=1564
-  _globals['_DECISION']._serialized_start=1566
-  _globals['_DECISION']._serialized_end=1641
-  _globals['_ENGAGEMENT']._serialized_start=1644
-  _globals['_ENGAGEMENT']._serialized_end=1775
+  _globals['_ALERTSTATE']._serialized_start=1337
+  _globals['_ALERTSTATE']._serialized_end=1570
+  _globals['_ALERTCHANGE']._serialized_start=1573
+  _globals['_ALERTCHANGE']._serialized_end=1722
+  _globals['_DECISION']._serialized_start=1724
+  _globals['_DECISION']._serialized_end=1799
+  _globals['_ENGAGEMENT']._serialized_start=1802
+  _globals['_ENGAGEMENT']._serialized_end=1933
   _globals['_ALERT']._serialized_start=86
-  _globals['_ALERT']._serialized_end=622
-  _globals['_LISTALERTSREQUEST']._serialized_start=624
-  _globals['_LISTALERTSREQUEST']._serialized_end=737
-  _globals['_LISTALERTSRESPONSE']._serialized_start=739
-  _globals['_LISTALERTSRESPONSE']._serialized_end=815
-  _globals['_GETALERTREQUEST']._serialized_start=817
-  _globals['_GETALERTREQUEST']._serialized_end=848
-  _globals['_WATCHALERTSREQUEST']._serialized_start=850
-  _globals['_WATCHALERTSREQUEST']._serialized_end=935
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=937
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=1043
-  _globals['_ADJUDICATEALERTREQUEST']._serialized_start=1045
-  _globals['_ADJUDICATEALERTREQUEST']._serialized_end=1135
-  _globals['_RECORDENGAGEMENTREQUEST']._serialized_start=1137
-  _globals['_RECORDENGAGEMENTREQUEST']._serialized_end=1230
-  _globals['_REVIEWSERVICE']._serialized_start=1778
-  _globals['_REVIEWSERVICE']._serialized_end=2122
+  _globals['_ALERT']._serialized_end=698
+  _globals['_LISTALERTSREQUEST']._serialized_start=700
+  _globals['_LISTALERTSREQUEST']._serialized_end=813
+  _globals['_LISTALERTSRESPONSE']._serialized_start=815
+  _globals['_LISTALERTSRESPONSE']._serialized_end=891
+  _globals['_GETALERTREQUEST']._serialized_start=893
+  _globals['_GETALERTREQUEST']._serialized_end=924
+  _globals['_WATCHALERTSREQUEST']._serialized_start=926
+  _globals['_WATCHALERTSREQUEST']._serialized_end=1011
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=1013
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=1119
+  _globals['_ADJUDICATEALERTREQUEST']._serialized_start=1121
+  _globals['_ADJUDICATEALERTREQUEST']._serialized_end=1211
+  _globals['_RECORDENGAGEMENTREQUEST']._serialized_start=1213
+  _globals['_RECORDENGAGEMENTREQUEST']._serialized_end=1334
+  _globals['_REVIEWSERVICE']._serialized_start=1936
+  _globals['_REVIEWSERVICE']._serialized_end=2280
 # @@protoc_insertion_point(module_scope)

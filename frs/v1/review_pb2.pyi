@@ -35,6 +35,8 @@ class _AlertStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertState
     ALERT_STATE_CONFIRMED_FALSE: _AlertState.ValueType  # 5
     ALERT_STATE_UNCONFIRMED: _AlertState.ValueType  # 6
     """Adjudicated true, and nobody engaged."""
+    ALERT_STATE_UNREVIEWED: _AlertState.ValueType  # 7
+    """Nobody decided before its retention ended."""
 
 class AlertState(_AlertState, metaclass=_AlertStateEnumTypeWrapper): ...
 
@@ -46,6 +48,8 @@ ALERT_STATE_CONFIRMED_TRUE: AlertState.ValueType  # 4
 ALERT_STATE_CONFIRMED_FALSE: AlertState.ValueType  # 5
 ALERT_STATE_UNCONFIRMED: AlertState.ValueType  # 6
 """Adjudicated true, and nobody engaged."""
+ALERT_STATE_UNREVIEWED: AlertState.ValueType  # 7
+"""Nobody decided before its retention ended."""
 Global___AlertState: _TypeAlias = AlertState  # noqa: Y015
 
 class _AlertChange:
@@ -58,6 +62,8 @@ class _AlertChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertChan
     ALERT_CHANGE_RAISED: _AlertChange.ValueType  # 1
     ALERT_CHANGE_ADJUDICATED: _AlertChange.ValueType  # 2
     ALERT_CHANGE_ENGAGED: _AlertChange.ValueType  # 3
+    ALERT_CHANGE_ERASED: _AlertChange.ValueType  # 4
+    """Its retention ended: erased, and closed as unreviewed if nobody had decided."""
 
 class AlertChange(_AlertChange, metaclass=_AlertChangeEnumTypeWrapper): ...
 
@@ -65,6 +71,8 @@ ALERT_CHANGE_UNSPECIFIED: AlertChange.ValueType  # 0
 ALERT_CHANGE_RAISED: AlertChange.ValueType  # 1
 ALERT_CHANGE_ADJUDICATED: AlertChange.ValueType  # 2
 ALERT_CHANGE_ENGAGED: AlertChange.ValueType  # 3
+ALERT_CHANGE_ERASED: AlertChange.ValueType  # 4
+"""Its retention ended: erased, and closed as unreviewed if nobody had decided."""
 Global___AlertChange: _TypeAlias = AlertChange  # noqa: Y015
 
 class _Decision:
@@ -131,6 +139,8 @@ class Alert(_message.Message):
     ENGAGEMENT_TIME_FIELD_NUMBER: _builtins.int
     ENGAGEMENT_BY_FIELD_NUMBER: _builtins.int
     ENGAGEMENT_NOTE_FIELD_NUMBER: _builtins.int
+    SELF_DEFINED_GROUP_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "alerts/{alert}"."""
     deployment: _builtins.str
@@ -144,6 +154,8 @@ class Alert(_message.Message):
     adjudication_reason: _builtins.str
     engagement_by: _builtins.str
     engagement_note: _builtins.str
+    self_defined_group: _builtins.str
+    """As the person described themself to the officer, where recorded; never inferred."""
     @_builtins.property
     def capture_time(self) -> _timestamp_pb2.Timestamp:
         """Capture time of the best frame."""
@@ -162,6 +174,10 @@ class Alert(_message.Message):
     def adjudicate_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def engagement_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When the pictures and everything that names the person were erased; absent while they are held."""
+
     def __init__(
         self,
         *,
@@ -181,10 +197,12 @@ class Alert(_message.Message):
         engagement_time: _timestamp_pb2.Timestamp | None = ...,
         engagement_by: _builtins.str = ...,
         engagement_note: _builtins.str = ...,
+        self_defined_group: _builtins.str = ...,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjudicate_time", b"adjudicate_time", "candidate", b"candidate", "capture_time", b"capture_time", "create_time", b"create_time", "engagement_time", b"engagement_time", "first_seen_time", b"first_seen_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjudicate_time", b"adjudicate_time", "candidate", b"candidate", "capture_time", b"capture_time", "create_time", b"create_time", "engagement_time", b"engagement_time", "erase_time", b"erase_time", "first_seen_time", b"first_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjudicate_time", b"adjudicate_time", "adjudicated_by", b"adjudicated_by", "adjudication_reason", b"adjudication_reason", "camera_id", b"camera_id", "candidate", b"candidate", "capture_time", b"capture_time", "create_time", b"create_time", "deployment", b"deployment", "engagement_by", b"engagement_by", "engagement_note", b"engagement_note", "engagement_time", b"engagement_time", "first_seen_time", b"first_seen_time", "name", b"name", "probe_image_jpeg", b"probe_image_jpeg", "state", b"state", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjudicate_time", b"adjudicate_time", "adjudicated_by", b"adjudicated_by", "adjudication_reason", b"adjudication_reason", "camera_id", b"camera_id", "candidate", b"candidate", "capture_time", b"capture_time", "create_time", b"create_time", "deployment", b"deployment", "engagement_by", b"engagement_by", "engagement_note", b"engagement_note", "engagement_time", b"engagement_time", "erase_time", b"erase_time", "first_seen_time", b"first_seen_time", "name", b"name", "probe_image_jpeg", b"probe_image_jpeg", "self_defined_group", b"self_defined_group", "state", b"state", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -356,22 +374,26 @@ class RecordEngagementRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ENGAGEMENT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SELF_DEFINED_GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"alerts/{alert}"."""
     engagement: Global___Engagement.ValueType
     """Required."""
     note: _builtins.str
     """May be empty, up to 1,000 characters."""
+    self_defined_group: _builtins.str
+    """How the person described themself, one of the groups of the policy; empty where it was not asked."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         engagement: Global___Engagement.ValueType = ...,
         note: _builtins.str = ...,
+        self_defined_group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engagement", b"engagement", "name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engagement", b"engagement", "name", b"name", "note", b"note", "self_defined_group", b"self_defined_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,7 +38,7 @@ def test_leaf_is_as_documented(house: AuditHouse) -> None:
         ),
         {"reason": "because"},
     )
-    record = build_record(event, 7, NOW, house.store.vault)
+    record = build_record(event, 7, NOW, house.store.vault, 1)
     pseudonym = house.store.vault.pseudonym
 
     assert json.loads(record.leaf) == {
@@ -62,14 +62,15 @@ def test_leaf_is_as_documented(house: AuditHouse) -> None:
 
 
 def test_payload_is_as_documented(house: AuditHouse) -> None:
-    """The payload names the actor with roles and credential, the nominals, and what the act gave."""
-    record = build_record(alert_event(1), 0, NOW, house.store.vault)
+    """The payload names the actor with roles and credential, the nominals, what the act gave, and the policy."""
+    record = build_record(alert_event(1), 0, NOW, house.store.vault, 1)
     nonce, payload = record.payload[:32], record.payload[32:]
 
     assert json.loads(payload) == {
         "actor": {"name": "alice", "roles": ["officer", "reviewer"], "credential": "certificate:0a"},
         "subjects": ["N1"],
         "details": {"score": 0.71, "reason": "free text 1"},
+        "policy": 1,
     }
     assert rfc8785.dumps(json.loads(payload)) == payload
     assert json.loads(record.leaf)["payload"] == commitment(nonce, payload)
@@ -77,7 +78,7 @@ def test_payload_is_as_documented(house: AuditHouse) -> None:
 
 def test_equal_events_have_different_commitments(house: AuditHouse) -> None:
     """The nonce keeps anyone from guessing a payload and comparing: the same payload never commits alike."""
-    first, second = (build_record(alert_event(1), 0, NOW, house.store.vault) for _ in range(2))
+    first, second = (build_record(alert_event(1), 0, NOW, house.store.vault, 1) for _ in range(2))
     assert json.loads(first.leaf)["payload"] != json.loads(second.leaf)["payload"]
 
 
@@ -94,7 +95,7 @@ def test_leaf_holds_no_name_and_no_free_text(
     """Whatever actor, nominal, credential and reason are, none of them is in the leaf; all are in the payload."""
     actor = Actor(name, frozenset({Role.OFFICER}), credential)
     event = Event("operator.search", actor, References(subjects=(nominal,)), {"reason": reason, "nested": [reason]})
-    record = build_record(event, 1, NOW, house.store.vault)
+    record = build_record(event, 1, NOW, house.store.vault, 1)
 
     for secret in (name, nominal, reason, credential):
         assert secret.encode() not in record.leaf
@@ -117,7 +118,7 @@ def test_verifiers_canonical_form_is_that_of_rfc_8785(
     references = References(
         tuple(ListVersion(name, version) for name in names), tuple(names), other, other, other, other
     )
-    leaf = build_record(Event("log.read", ALICE, references), 0, NOW, house.store.vault).leaf
+    leaf = build_record(Event("log.read", ALICE, references), 0, NOW, house.store.vault, 1).leaf
 
     assert LeafChecker().check(leaf) == (json.loads(leaf), [])
     assert LeafChecker().check(json.dumps(json.loads(leaf)).encode())[0] is None
@@ -196,7 +197,7 @@ def test_an_event_that_cannot_be_logged_is_not_quoted(house: AuditHouse) -> None
 def test_payload_of_another_event_does_not_open(house: AuditHouse) -> None:
     """A sealed payload is bound to its event, and a payload that opens must be the one the leaf commits to."""
     vault = house.store.vault
-    first, second = (build_record(alert_event(n), n, NOW, vault) for n in (0, 1))
+    first, second = (build_record(alert_event(n), n, NOW, vault, 1) for n in (0, 1))
     sealed = vault.seal(owner(0), first.payload, b"audit payload")
     vault.seal(owner(1), b"makes the key")
 

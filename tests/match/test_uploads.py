@@ -96,7 +96,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    retrospective = RetrospectiveSettings(max_upload_mib=1, upload_hours=24.0)
+    retrospective = RetrospectiveSettings(max_upload_mib=1)
     settings = Settings(data_dir=tmp_path / "data", retrospective=retrospective)
     settings.data_dir.mkdir()
     create_keyring(settings.keyring_path)

@@ -11,12 +11,13 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # a statement for each table and index
     """Go to this revision."""
     op.create_table(
         "audit_checkpoint",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("cosigned", sa.Text(), nullable=True),
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.PrimaryKeyConstraint("size"),
     )
@@ -48,6 +49,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "audit_origin",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.String(27), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
         "deployment",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
@@ -64,6 +73,41 @@ def upgrade() -> None:
         sa.Column("close_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("nominal", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("requested_at", sa.String(27), nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.Column("holds", sa.JSON(), nullable=False),
+        sa.Column("decided_at", sa.String(27), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("done", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_erasure_subject", "erasure", ["subject"], unique=False)
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("placed_at", sa.String(27), nullable=False),
+        sa.Column("placed_by", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.String(27), nullable=False),
+        sa.Column("released_at", sa.String(27), nullable=True),
+        sa.Column("released_by", sa.Text(), nullable=True),
+        sa.Column("release_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_hold_target", "hold", ["target"], unique=False)
     op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -90,6 +134,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.String(27), nullable=True),
         sa.Column("error_reason", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("erased_at", sa.String(27), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_job_state", "job", ["state"], unique=False)
@@ -115,9 +160,30 @@ def upgrade() -> None:
         sa.Column("outcome_by", sa.Text(), nullable=True),
         sa.Column("outcome_at", sa.String(27), nullable=True),
         sa.Column("probe_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("erased_at", sa.String(27), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_operator_search_officer", "operator_search", ["officer"], unique=False)
+    op.create_table(
+        "outside_copy",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("made_at", sa.String(27), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.String(27), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_outside_copy_made_at", "outside_copy", ["made_at"], unique=False)
+    op.create_table(
+        "policy_version",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.String(27), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
     op.create_table(
         "upload",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -190,6 +256,9 @@ def upgrade() -> None:
         sa.Column("engagement_at", sa.String(27), nullable=True),
         sa.Column("engagement_by", sa.Text(), nullable=True),
         sa.Column("engagement_note", sa.Text(), nullable=True),
+        sa.Column("self_defined_group", sa.Text(), nullable=True),
+        sa.Column("pictures_erased_at", sa.String(27), nullable=True),
+        sa.Column("erased_at", sa.String(27), nullable=True),
         sa.ForeignKeyConstraint(
             ["deployment_id"],
             ["deployment.id"],
@@ -239,10 +308,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("deployment_id", "camera_id"),
     )
     op.create_table(
+        "camera_hour",
+        sa.Column("deployment_id", sa.String(length=64), nullable=False),
+        sa.Column("camera_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.String(27), nullable=False),
+        sa.Column("faces_seen", sa.Integer(), nullable=False),
+        sa.Column("frames_received", sa.Integer(), nullable=False),
+        sa.Column("frames_processed", sa.Integer(), nullable=False),
+        sa.Column("frames_dropped", sa.Integer(), nullable=False),
+        sa.Column("frames_rejected", sa.Integer(), nullable=False),
+        sa.Column("alerts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["deployment.id"],
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "camera_id", "hour"),
+    )
+    op.create_table(
         "deployment_watchlist",
         sa.Column("deployment_id", sa.String(length=64), nullable=False),
         sa.Column("watchlist_id", sa.String(length=64), nullable=False),
         sa.Column("version_at_open", sa.Integer(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("subjects_at_open", sa.Integer(), nullable=False),
+        sa.Column("threshold_at_open", sa.Float(), nullable=False),
+        sa.Column("model_at_open", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["deployment_id"],
             ["deployment.id"],
@@ -308,6 +398,7 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", sa.String(27), nullable=True),
         sa.Column("withdrawn_by", sa.Text(), nullable=True),
         sa.Column("withdrawn_reason", sa.Text(), nullable=True),
+        sa.Column("erased_at", sa.String(27), nullable=True),
         sa.ForeignKeyConstraint(
             ["watchlist_id"],
             ["watchlist.id"],
