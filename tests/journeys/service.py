@@ -31,6 +31,7 @@ IDENTITIES: dict[str, tuple[Role, ...]] = {
     "manager": (Role.WATCHLIST_MANAGER,),
     "superintendent": (Role.AUTHORISING_OFFICER,),
     "oversight": (Role.OVERSIGHT,),
+    "protection": (Role.DATA_PROTECTION_OFFICER,),
     "technician": (Role.ADMINISTRATOR,),
 }
 START_SECONDS = 60
