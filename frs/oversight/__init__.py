@@ -1,0 +1,1 @@
+"""What oversight and the public are told: statistics, the register, subject access."""

@@ -1,0 +1,1 @@
+"""Backup and restoration: copies that do not undo an erasure."""
