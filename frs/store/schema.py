@@ -382,6 +382,7 @@ hold = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("kind", sa.String(16), nullable=False),  # alert | upload | job | search | watchlist | event | nominal
     sa.Column("target", sa.Text, nullable=False, index=True),  # the id; for a person the nominal
+    sa.Column("subject", sa.Text),  # pseudonym of the person held, by which the log's events are found
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("placed_at", Instant, nullable=False),
@@ -390,6 +391,17 @@ hold = sa.Table(
     sa.Column("released_at", Instant),
     sa.Column("released_by", sa.Text),
     sa.Column("release_reason", sa.Text),
+)
+
+retention_run = sa.Table(
+    "retention_run",
+    metadata,
+    # The run that is under way, with what it has destroyed so far: it moves with each batch, so that an interrupted
+    # run is logged by the next one. No row: none is under way, or it has destroyed nothing yet.
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("policy", sa.Integer, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),  # by kind
 )
 
 erasure = sa.Table(
@@ -424,6 +436,15 @@ outside_copy = sa.Table(
     sa.Column("subject", sa.Text),  # pseudonym, where it concerns one person
     sa.Column("expires_at", Instant),
 )
+
+# What retention looks for, in the order in which it falls due: rows that are done with are not walked again.
+sa.Index("ix_alert_pictures_due", alert.c.pictures_erased_at, alert.c.created_at, alert.c.id)
+sa.Index("ix_alert_due", alert.c.erased_at, alert.c.created_at, alert.c.id)
+sa.Index("ix_upload_due", upload.c.state, upload.c.created_at, upload.c.id)
+sa.Index("ix_job_due", job.c.erased_at, job.c.finished_at, job.c.id)
+sa.Index("ix_operator_search_due", operator_search.c.erased_at, operator_search.c.created_at, operator_search.c.id)
+sa.Index("ix_subject_due", subject.c.state, subject.c.withdrawn_at, subject.c.id)
+sa.Index("ix_subject_listed", subject.c.watchlist_id, subject.c.state)
 
 # --- the log ------------------------------------------------------------------------------------------------------
 

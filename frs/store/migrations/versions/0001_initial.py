@@ -97,6 +97,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("placed_at", sa.String(27), nullable=False),
@@ -108,6 +109,14 @@ def upgrade() -> None:  # a statement for each table and index
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_hold_target", "hold", ["target"], unique=False)
+    op.create_table(
+        "retention_run",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("started_at", sa.String(27), nullable=False),
+        sa.Column("policy", sa.Integer(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -138,6 +147,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_job_state", "job", ["state"], unique=False)
+    op.create_index("ix_job_due", "job", ["erased_at", "finished_at", "id"], unique=False)
     op.create_table(
         "key_destruction",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
@@ -164,6 +174,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_operator_search_officer", "operator_search", ["officer"], unique=False)
+    op.create_index("ix_operator_search_due", "operator_search", ["erased_at", "created_at", "id"], unique=False)
     op.create_table(
         "outside_copy",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -198,6 +209,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_upload_due", "upload", ["state", "created_at", "id"], unique=False)
     op.create_table(
         "watchlist",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -269,6 +281,8 @@ def upgrade() -> None:  # a statement for each table and index
     op.create_index("ix_alert_state", "alert", ["state"], unique=False)
     op.create_index("ix_alert_subject_id", "alert", ["subject_id"], unique=False)
     op.create_index("ix_alert_watchlist_id", "alert", ["watchlist_id"], unique=False)
+    op.create_index("ix_alert_due", "alert", ["erased_at", "created_at", "id"], unique=False)
+    op.create_index("ix_alert_pictures_due", "alert", ["pictures_erased_at", "created_at", "id"], unique=False)
     op.create_table(
         "audit_payload",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -407,6 +421,8 @@ def upgrade() -> None:  # a statement for each table and index
     )
     op.create_index("ix_subject_nominal", "subject", ["nominal"], unique=False)
     op.create_index("ix_subject_watchlist_id", "subject", ["watchlist_id"], unique=False)
+    op.create_index("ix_subject_due", "subject", ["state", "withdrawn_at", "id"], unique=False)
+    op.create_index("ix_subject_listed", "subject", ["watchlist_id", "state"], unique=False)
     op.create_table(
         "watchlist_threshold",
         sa.Column("watchlist_id", sa.String(length=64), nullable=False),
