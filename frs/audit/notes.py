@@ -86,6 +86,10 @@ class NoteVerifier:
             raise _bad(f"not a verifier key ({error})") from error
         return verifier
 
+    def named(self, name: str) -> NoteVerifier:
+        """Return the verifier of the same key under another name. Raises ValueError when it cannot name a key."""
+        return self if name == self.name else NoteVerifier(check_name(name), self.public_key)
+
     def verify(self, note: str) -> str:
         """Return the text of a note that carries this verifier's valid signature; others on it are left aside."""
         parsed = parse_note(note)
@@ -106,6 +110,10 @@ class NoteSigner:
     def __init__(self, name: str, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.verifier = NoteVerifier(check_name(name), self._key.public_key().public_bytes_raw())
+
+    def under(self, name: str) -> NoteSigner:
+        """Return a signer with the same key under another name. Raises ValueError when it cannot name a key."""
+        return NoteSigner(name, self._key.private_bytes_raw())
 
     def sign(self, text: str, others: Sequence[Signature] = ()) -> str:
         """Return the signed note. Raises ValueError when the text cannot be one."""

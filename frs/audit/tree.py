@@ -110,6 +110,20 @@ class Accumulator:
         self.size = 0
         self._peaks: list[bytes] = []  # of complete subtrees, largest first
 
+    @classmethod
+    def resume(cls, size: int, peaks: Sequence[bytes]) -> Accumulator:
+        """Go on where another stood. Raises ValueError unless there is a peak for each one in ``size``'s binary form."""
+        if len(peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in peaks):
+            raise ValueError(f"these are no peaks of a tree of {size}")
+        accumulator = cls()
+        accumulator.size, accumulator._peaks = size, list(peaks)
+        return accumulator
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """Hashes of the complete subtrees, largest first: with ``size`` all that :meth:`resume` needs."""
+        return tuple(self._peaks)
+
     def add(self, leaf: bytes) -> bytes:
         """Append a leaf and return its hash."""
         digest = current = leaf_hash(leaf)
