@@ -84,6 +84,7 @@ def _show(alert: pb.Alert, as_json: bool, folder: Path | None = None) -> None:
                 f"{when(alert.adjudicate_time)} {alert.adjudicated_by} {alert.adjudication_reason}".strip(),
             ),
             ("engagement", f"{when(alert.engagement_time)} {alert.engagement_by} {alert.engagement_note}".strip()),
+            ("self-defined group", alert.self_defined_group or "not recorded"),
             *[("picture", path) for path in written],
         ]
     )
@@ -169,6 +170,12 @@ def engage(
     name: Name,
     outcome: Annotated[Outcome, typer.Argument(help="What came of it.")],
     note: Annotated[str, typer.Option(help="A note; it is logged.")] = "",
+    group: Annotated[
+        str,
+        typer.Option(
+            "--self-defined-group", help="How the person described themself when asked, as the policy names it."
+        ),
+    ] = "",
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
@@ -177,7 +184,9 @@ def engage(
     """Record the engagement's outcome after a true adjudication."""
     client, stub = open_stub(ReviewServiceStub, data, address, identity)
     engagement = pb.Engagement.Value(f"ENGAGEMENT_{outcome.upper().replace('-', '_')}")
-    request = pb.RecordEngagementRequest(name=resource("alerts", name), engagement=engagement, note=note)
+    request = pb.RecordEngagementRequest(
+        name=resource("alerts", name), engagement=engagement, note=note, self_defined_group=group
+    )
     _show(call(client, stub.RecordEngagement, request), as_json)
 
 

@@ -86,7 +86,7 @@ class Alerting:
             tx.connection.execute(sa.insert(alert).values(_row(name, sighting, candidate, evidence, sealed, now)))
             tx.connection.execute(sa.insert(alert_feed).values(alert_id=name, kind="raised", created_at=now))
             counts = uncounted.plus(StreamCounts(alerts=1))
-            add_camera_counts(tx.connection, sighting.deployment, sighting.camera, counts)
+            add_camera_counts(tx.connection, sighting.deployment, sighting.camera, counts, now)
             self._audit.append(tx, _event(name, sighting, candidate, evidence, sealed))
             tx.after_commit(self._bell.ring)
             return name

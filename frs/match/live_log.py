@@ -86,7 +86,7 @@ class LiveLog:
         payload = self._payload(now, counts)
 
         def act(tx: Transaction) -> None:
-            add_camera_counts(tx.connection, self._deployment.id, self._camera, unstored)
+            add_camera_counts(tx.connection, self._deployment.id, self._camera, unstored, now)
             for action, more in actions.items():
                 self._audit.append(tx, Event(action, self._actor, references, {**payload, **more}))
 

@@ -1,17 +1,20 @@
 """Counting what one camera stream did: in memory as it happens, in the database with each alert and each minute.
 
-``camera_count`` holds a camera's totals over all its streams in a deployment. A face seen is one track with a usable
-face. The counts are all that remains of faces that match nobody.
+``camera_count`` holds a camera's totals over all its streams in a deployment, ``camera_hour`` the same by the hour in
+which they were written, for figures of a period: the hours of a camera add up to its totals. A face seen is one track
+with a usable face. The counts are all that remains of faces that match nobody.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from frs.store.schema import camera_count
+from frs.store.schema import camera_count, camera_hour
 from frs.types import Json
 
 
@@ -60,12 +63,26 @@ class Tally:
             return self._counts
 
 
-def add_camera_counts(connection: sa.Connection, deployment: str, camera: str, counts: StreamCounts) -> None:
-    """Add to a camera's totals, within the caller's transaction."""
-    key = (camera_count.c.deployment_id == deployment, camera_count.c.camera_id == camera)
+def add_camera_counts(
+    connection: sa.Connection, deployment: str, camera: str, counts: StreamCounts, now: datetime
+) -> None:
+    """Add to a camera's totals and to those of the hour that ``now`` is in, within the caller's transaction."""
+    place = {"deployment_id": deployment, "camera_id": camera}
+    _add(connection, camera_count, place, counts)
+    _add(connection, camera_hour, {**place, "hour": hour_of(now)}, counts)
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Return the beginning of the hour, UTC, that an instant is in."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _add(connection: sa.Connection, table: sa.Table, key: dict[str, Any], counts: StreamCounts) -> None:
     values = asdict(counts)
     added = connection.execute(
-        sa.update(camera_count).where(*key).values({name: camera_count.c[name] + n for name, n in values.items()})
+        sa.update(table)
+        .where(*(table.c[name] == value for name, value in key.items()))
+        .values({name: table.c[name] + n for name, n in values.items()})
     )
     if added.rowcount == 0:
-        connection.execute(sa.insert(camera_count).values(deployment_id=deployment, camera_id=camera, **values))
+        connection.execute(sa.insert(table).values(**key, **values))

@@ -50,6 +50,8 @@ class Alert:
     engagement_at: datetime | None
     engagement_by: str | None
     engagement_note: str | None
+    self_defined_group: str | None
+    """As the person described themself to the officer; never inferred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ WITHOUT_PICTURES = tuple(column for column in alert.c if column.name not in ("pr
 _AS_STORED = (
     *("id", "camera_id", "track_id", "captured_at", "first_seen_at", "created_at"),
     *("adjudicated_at", "adjudicated_by", "adjudication_reason"),
-    *("engagement_at", "engagement_by", "engagement_note"),
+    *("engagement_at", "engagement_by", "engagement_note", "self_defined_group"),
 )
 
 

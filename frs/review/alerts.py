@@ -9,6 +9,7 @@ once, in the order of commits, from any position.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,9 +40,18 @@ _ENGAGEMENTS = {
 class Alerts:
     """The alerts of this installation. Thread-safe."""
 
-    def __init__(self, database: Database, vault: Vault, audit: AuditLog, alert_bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        audit: AuditLog,
+        alert_bell: Bell,
+        clock: Clock,
+        groups: Sequence[str] = (),
+    ) -> None:
+        """Take the rooms below; ``groups`` are those by which a person may describe themself; without any, none can be recorded."""
         self._database, self._vault, self._audit = database, vault, audit
-        self._clock = clock
+        self._clock, self._groups = clock, tuple(groups)
         self.bell = alert_bell
         """Rings after each change of an alert has been committed."""
 
@@ -131,23 +141,43 @@ class Alerts:
 
         return self._database.write(act)
 
-    def engage(self, actor: Actor, alert_id: str, engagement: str, note: str = "") -> Alert:
+    def engage(self, actor: Actor, alert_id: str, engagement: str, note: str = "", group: str = "") -> Alert:
         """Record what came of a true alert: ``confirmed-true``, ``confirmed-false`` or ``not-engaged``.
 
-        FrsError ALERT_NOT_FOUND, ALERT_WRONG_STATE, INVALID_FIELD for another word.
+        ``group`` is how the person described themself when asked; empty where nobody asked. FrsError ALERT_NOT_FOUND,
+        ALERT_WRONG_STATE, INVALID_FIELD for another word, for a group that the policy does not have, and for a group
+        of a person to whom nobody spoke.
         """
         to = _ENGAGEMENTS.get(engagement)
         if to is None:
             known = ", ".join(_ENGAGEMENTS)
             raise FrsError(Reason.INVALID_FIELD, f"An engagement is one of {known}.", field="engagement")
+        self._check_group(group, to)
 
         def act(tx: Transaction) -> Alert:
-            values = {"engagement_at": self._clock.now(), "engagement_by": actor.name, "engagement_note": note}
+            values = {
+                "engagement_at": self._clock.now(),
+                "engagement_by": actor.name,
+                "engagement_note": note,
+                "self_defined_group": group or None,
+            }
             found = self._move(tx, alert_id, AlertState.TRUE, to, values)
-            self._record(tx, actor, found, "engaged", Action.ALERT_ENGAGEMENT, {"note": note})
+            said: dict[str, Json] = {"note": note, "self_defined_group": group or None}
+            self._record(tx, actor, found, "engaged", Action.ALERT_ENGAGEMENT, said)
             return found
 
         return self._database.write(act)
+
+    def _check_group(self, group: str, engagement: AlertState) -> None:
+        if not group:
+            return
+        if group not in self._groups:
+            allowed = ", ".join(self._groups) or "none"
+            message = f"The policy has no such group; a person may describe themself as: {allowed}."
+            raise FrsError(Reason.INVALID_FIELD, message, field="self_defined_group", allowed=allowed)
+        if engagement is AlertState.UNCONFIRMED:
+            message = "Nobody spoke to the person, so they described themself to nobody: leave the group out."
+            raise FrsError(Reason.INVALID_FIELD, message, field="self_defined_group")
 
     def _move(
         self, tx: Transaction, alert_id: str, source: AlertState, to: AlertState, values: dict[str, Any]

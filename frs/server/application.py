@@ -25,6 +25,7 @@ from frs.match.live import LiveMatching
 from frs.match.operator import OperatorSearches
 from frs.match.stills import StillSearches
 from frs.match.uploads import Uploads
+from frs.retention.policy_book import PolicyBook
 from frs.review.alerts import Alerts
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
@@ -56,6 +57,8 @@ class Application:
             self.journal = Journal(self.database, self.audit)
             self.engine = load_engine(settings)
             stack.callback(self.engine.close)
+            self.policy = PolicyBook(self.database, self.audit, settings, self.clock)
+            self.policy.record(Actor.system(), self.engine.model)  # before any other event
             self._build_rooms()
             self._stack = stack.pop_all()
         self._timer: CheckpointTimer | None = None
@@ -84,7 +87,7 @@ class Application:
         self.live = LiveMatching(
             database, vault, audit, galleries, watchlists, self.deployments, engine, self.alert_bell, settings, clock
         )
-        self.alerts = Alerts(database, vault, audit, self.alert_bell, clock)
+        self.alerts = Alerts(database, vault, audit, self.alert_bell, clock, settings.statistics.groups)
         self.uploads = Uploads(database, vault, audit, settings, clock)
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
         self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)

@@ -95,6 +95,7 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
             names.last_id(names.ALERT, request.name),
             ENGAGEMENTS[request.engagement],
             request.note.strip(),
+            request.self_defined_group.strip(),
         )
         return alert_message(recorded)
 

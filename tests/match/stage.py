@@ -41,7 +41,7 @@ class Stage:
             *(database, vault, audit, place.galleries, place.watchlists, self.deployments, place.engine),
             *(self.bell, settings, clock),
         )
-        self.alerts = Alerts(database, vault, audit, self.bell, clock)
+        self.alerts = Alerts(database, vault, audit, self.bell, clock, settings.statistics.groups)
 
     def restart(self) -> None:
         self.installation.restart()

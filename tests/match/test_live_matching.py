@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from frs.embed.engine import FaceEngine
 from frs.index.galleries import GalleryRow
 from frs.match.alerting import PROBE
 from frs.match.live import LiveFrame, StreamCounts
-from frs.store.schema import alert
+from frs.store.schema import alert, camera_count, camera_hour
 from frs.watchlist.model import ImageDraft, SubjectDraft
 from tests.match.film import START, film
 from tests.match.stage import FEED, MANAGER, OFFICER, THRESHOLD, Stage, details, play
@@ -60,6 +60,28 @@ def test_listed_people_are_found_once_each_and_strangers_are_counted(
         assert one @ other > THRESHOLD
     totals = stage.deployments.get(deployment.id).cameras[0]
     assert (totals.camera_id, totals.faces_seen, totals.frames_received, totals.alerts) == ("cam-1", 3, 9, 2)
+
+
+def test_counts_are_kept_by_the_hour_in_which_they_are_written(stage: Stage, sample_people: People) -> None:
+    """Each hour of the clock has its own row; together they are the camera's totals, and an alert is in its hour."""
+    stage.clock.at = datetime(2026, 3, 2, 10, 59, 30, tzinfo=UTC)
+    stage.activate("wanted", [("N-0", sample_people[0])])
+    session = stage.live.open_stream(FEED, stage.open("wanted").id, "cam-1")
+    play(session, film(sample_people[:2], 4))
+    assert session.counts.alerts == 1
+    stage.clock.advance(minutes=1)
+    play(session, film(sample_people[:1], 4, start=START + timedelta(seconds=10), first_sequence=5))
+    session.finish("closed")
+    with stage.installation.store.database.read() as connection:
+        hours = connection.execute(sa.select(camera_hour).order_by(camera_hour.c.hour)).all()
+        total = connection.execute(sa.select(camera_count)).one()
+        raised = connection.execute(sa.select(alert.c.created_at)).scalar_one()
+    assert [row.hour for row in hours] == [datetime(2026, 3, 2, n, tzinfo=UTC) for n in (10, 11)]
+    assert [row.alerts for row in hours] == [1, 0]
+    assert hours[0].hour <= raised < hours[1].hour
+    for name in ("faces_seen", "frames_received", "frames_processed", "alerts"):
+        assert sum(getattr(row, name) for row in hours) == getattr(total, name), name
+    assert total.frames_processed == 8
 
 
 def test_an_alert_is_logged_with_all_that_decided_it(stage: Stage, sample_people: People) -> None:

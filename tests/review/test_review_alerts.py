@@ -93,7 +93,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     create_keyring(settings.keyring_path)
     store = open_store(settings, clock)
     audit = _log(store, settings, clock)
-    yield Desk(store, audit, Alerts(store.database, store.vault, audit, Bell(), clock), clock)
+    alerts = Alerts(store.database, store.vault, audit, Bell(), clock, settings.statistics.groups)
+    yield Desk(store, audit, alerts, clock)
     store.close()
 
 
@@ -144,6 +145,45 @@ def test_an_engagement_follows_a_true_adjudication(desk: Desk, engagement: str, 
     assert (engaged.state, engaged.engagement_by, engaged.engagement_note) == (state, "omar", "spoke at the fountain")
     with pytest.raises(FrsError, match="not true"):
         desk.alerts.engage(OTHER, name, engagement)
+
+
+def test_a_self_defined_group_is_recorded_with_the_engagement(desk: Desk) -> None:
+    """What the person said is on the alert and in the event's payload; the leaf does not hold it."""
+    name = desk.alert(desk.deployment())
+    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same scar")
+    engaged = desk.alerts.engage(OTHER, name, "confirmed-true", "spoke at the fountain", "mixed")
+    assert engaged.self_defined_group == "mixed"
+    assert desk.alerts.get(REVIEWER, name).alert.self_defined_group == "mixed"
+    (event,) = desk.audit.list(EventFilter(alert=name, action="alert.engagement"), 10, "").items
+    opened = desk.audit.get(event.seq, open_payload=True)
+    assert opened.payload is not None
+    assert opened.payload["details"] == {
+        "state": "confirmed-true",
+        "note": "spoke at the fountain",
+        "self_defined_group": "mixed",
+    }
+    assert b"mixed" not in event.leaf
+
+
+@pytest.mark.parametrize(
+    ("engagement", "group", "told"),
+    [
+        ("confirmed-true", "martian", "asian, black, mixed, white, other, not-stated"),
+        ("confirmed-true", "Black", "asian, black"),
+        ("not-engaged", "white", "Nobody spoke to the person"),
+    ],
+)
+def test_a_group_is_one_of_the_policy_and_said_by_the_person(
+    desk: Desk, engagement: str, group: str, told: str
+) -> None:
+    """A group that the policy does not have is refused with those that it has; so is one that nobody can have said."""
+    name = desk.alert(desk.deployment())
+    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same scar")
+    with pytest.raises(FrsError, match=told) as refused:
+        desk.alerts.engage(OTHER, name, engagement, group=group)
+    assert (refused.value.reason, refused.value.metadata["field"]) == (Reason.INVALID_FIELD, "self_defined_group")
+    assert desk.events(name) == ["alert.adjudicated"]
+    assert desk.alerts.engage(OTHER, name, engagement).self_defined_group is None
 
 
 @pytest.mark.parametrize(

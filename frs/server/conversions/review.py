@@ -54,6 +54,7 @@ def alert_message(value: Alert, probe: bytes = b"", reference: bytes = b"") -> r
         engagement_time=stamp(value.engagement_at),
         engagement_by=value.engagement_by or "",
         engagement_note=value.engagement_note or "",
+        self_defined_group=value.self_defined_group or "",
     )
 
 
