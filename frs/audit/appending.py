@@ -13,8 +13,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from frs.audit import tree
-from frs.audit.event import PAYLOAD_CONTEXT, Record, build_record, owner
+from frs.audit.event import PAYLOAD_CONTEXT, Record, build_record
 from frs.audit.nodes import node_reader
+from frs.audit.origins import Origins
 from frs.audit.tree import NodeId
 from frs.errors import FrsError, Reason
 from frs.store.schema import audit_event, audit_head, audit_node, audit_payload, audit_reference
@@ -94,10 +95,13 @@ class _Group:
 class Appender(CommitParticipant):
     """Takes events during acts and writes them with the group. All calls come from the writer thread."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, origins: Origins) -> None:
         self.policy = 0
         """Version of the policy that acts are done under; 0 before the first is recorded."""
+        self.news = False
+        """Whether a group with events was written since somebody looked."""
         self._vault = vault
+        self._origins = origins
         self._group: _Group | None = None
         self._mark: tuple[int, int, datetime] | None = None
 
@@ -112,7 +116,8 @@ class Appender(CommitParticipant):
             self._mark = (0, 0, self._group.time)
         group = self._group
         record = build_record(event, group.size, max(now, group.time), self._vault, self.policy)
-        group.add(record, self._vault.seal(owner(record.seq), record.payload, PAYLOAD_CONTEXT))
+        owner = self._origins.payload_owner(record.seq)
+        group.add(record, self._vault.seal(owner, record.payload, PAYLOAD_CONTEXT))
         return record.seq
 
     def begin_act(self, tx: Transaction) -> None:  # noqa: ARG002  # every act begins where the last left off
@@ -130,6 +135,7 @@ class Appender(CommitParticipant):
         group, self._group = self._group, None
         if group is not None and group.records:
             group.write()
+            self.news = True
 
     def rolled_back(self) -> None:
         """Forget the group's events."""

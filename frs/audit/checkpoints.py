@@ -11,11 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from frs.audit.notes import NoteSigner, NoteVerifier
+from frs.audit.origins import Origins, first_name
 from frs.audit.proofs import verify_consistency
 from frs.audit.tree import HASH_BYTES
 from frs.errors import FrsError, Reason
@@ -58,9 +59,15 @@ class Checkpoint:
         return checkpoint
 
 
-def read_checkpoint(note: str, vkey: str) -> Checkpoint:
-    """Verify a signed checkpoint with the log's public key. Raises FrsError(LOG_INCONSISTENT)."""
+def read_checkpoint(note: str, vkey: str, names: Collection[str] = ()) -> Checkpoint:
+    """Verify a signed checkpoint with the log's public key. Raises FrsError(LOG_INCONSISTENT).
+
+    ``names`` are other origins under which the same key signs this log (:class:`frs.audit.origins.Origins`).
+    """
     verifier = NoteVerifier.parse(vkey)
+    origin = note.partition("\n")[0]
+    if origin in names:
+        verifier = verifier.named(origin)
     checkpoint = Checkpoint.parse(verifier.verify(note))
     if checkpoint.origin != verifier.name:
         message = f"The checkpoint is of the log {checkpoint.origin}, the key of {verifier.name}."
@@ -68,23 +75,57 @@ def read_checkpoint(note: str, vkey: str) -> Checkpoint:
     return checkpoint
 
 
+def read_any_origin(note: str, vkey: str) -> Checkpoint:
+    """Verify a checkpoint of the log that the key names or of one restored from it, signed with the same key.
+
+    For those who hold a key and no table of origins. Raises FrsError(LOG_INCONSISTENT).
+    """
+    origin = note.partition("\n")[0]
+    same = first_name(origin) == first_name(NoteVerifier.parse(vkey).name)
+    return read_checkpoint(note, vkey, (origin,) if same else ())
+
+
 class CheckpointSigner:
     """Signs checkpoints of one log and remembers the last."""
 
-    def __init__(self, origin: str, seed: bytes, folder: Path) -> None:
+    def __init__(self, origin: str, seed: bytes, folder: Path, derived: bool = False) -> None:
+        """Sign under an origin; one that is ``derived`` was asked for by nobody, and what a log records goes before."""
+        self._seed = seed
+        self._derived = derived
+        self._names: tuple[str, ...] = (origin,)
+        self._path = folder / CHECKPOINT_FILE
+        self._lock = threading.Lock()
+        self._name(origin)
+
+    def _name(self, origin: str) -> None:
         try:
-            self._signer = NoteSigner(origin, seed)
+            self._signer = NoteSigner(origin, self._seed)
         except ValueError as error:
             raise FrsError(Reason.SETTINGS_INVALID, f"audit.origin: {error}.") from error
         self.origin = origin
-        self._path = folder / CHECKPOINT_FILE
-        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, keyring: Keyring, settings: Settings, installation_id: str) -> CheckpointSigner:
         """Take the signing key from the keyring; the origin is ``audit.origin`` or derived from the installation."""
         origin = settings.audit.origin or f"frs.local/{installation_id}"
-        return cls(origin, keyring.secret(LOG_SIGNING_SECRET), keyring.path)
+        return cls(origin, keyring.secret(LOG_SIGNING_SECRET), keyring.path, derived=not settings.audit.origin)
+
+    def take_names(self, origins: Origins) -> None:
+        """Sign under the log's newest name from now on, and read notes of all its names.
+
+        Raises FrsError(SETTINGS_INVALID) when ``audit.origin`` is none of them: a log does not change its name, for
+        those who hold its verifier key could not follow it.
+        """
+        if not self._derived and self.origin not in origins.names:
+            recorded = origins.names[0]
+            raise FrsError(
+                Reason.SETTINGS_INVALID,
+                f"audit.origin is {self.origin}, but this log has been signed as {recorded} since it began: set "
+                f"audit.origin to {recorded}, or remove the setting.",
+                setting="audit.origin",
+            )
+        self._names = origins.names
+        self._name(origins.current().name)
 
     @property
     def vkey(self) -> str:
@@ -103,8 +144,8 @@ class CheckpointSigner:
         return note
 
     def read(self, note: str) -> Checkpoint:
-        """Verify a note of this log. Raises FrsError(LOG_INCONSISTENT)."""
-        return read_checkpoint(note, self.vkey)
+        """Verify a note of this log, under any of its names. Raises FrsError(LOG_INCONSISTENT)."""
+        return read_checkpoint(note, self.vkey, self._names)
 
     def sign(self, size: int, root: bytes, proof: Callable[[int, int], Sequence[bytes]]) -> str:
         """Sign a tree and keep the note, durably. ``proof`` gives the consistency proof from the last size to this.
@@ -117,14 +158,26 @@ class CheckpointSigner:
             if last is not None:
                 signed = self.read(last)
                 check_extends(signed, size, root, proof)
-                if signed.size == size:
+                if signed.size == size and signed.origin == self.origin:
                     return last
-            note = self._signer.sign(Checkpoint(self.origin, size, root).text())
-            try:
-                write_file(self._path, note.encode("utf-8"))
-            except OSError as error:
-                raise storage_error(error) from error
-            return note
+            return self._sign(size, root)
+
+    def restart(self, size: int, root: bytes) -> str:
+        """Sign a restored log's tree and keep the note in place of the one kept before, whatever that says.
+
+        For a restoration alone, after :meth:`take_names` with the new origin; everything else uses :meth:`sign`.
+        Raises FrsError STORAGE_FULL or STORAGE_FAILED when the note cannot be kept.
+        """
+        with self._lock:
+            return self._sign(size, root)
+
+    def _sign(self, size: int, root: bytes) -> str:
+        note = self._signer.sign(Checkpoint(self.origin, size, root).text())
+        try:
+            write_file(self._path, note.encode("utf-8"))
+        except OSError as error:
+            raise storage_error(error) from error
+        return note
 
 
 def check_extends(signed: Checkpoint, size: int, root: bytes, proof: Callable[[int, int], Sequence[bytes]]) -> None:

@@ -70,11 +70,6 @@ class StoredEvent:
     """Whether the payload was asked for and its key is destroyed."""
 
 
-def owner(seq: int) -> str:
-    """Return whose key seals an event's payload."""
-    return f"event:{seq}"
-
-
 def format_time(time: datetime) -> str:
     """Return an instant as leaves write it: UTC, microseconds, ``Z``."""
     return time.astimezone(UTC).strftime(_TIME_FORMAT)
@@ -159,14 +154,14 @@ def _parse_number(text: str) -> int | float:
     return exact if abs(exact) < 2**53 else float(text)
 
 
-def open_payload(seq: int, leaf: bytes, sealed: bytes, vault: Vault) -> tuple[bytes, bytes]:
-    """Return nonce and canonical payload of an event.
+def open_payload(seq: int, leaf: bytes, sealed: bytes, owner: str, vault: Vault) -> tuple[bytes, bytes]:
+    """Return nonce and canonical payload of an event; ``owner`` is whose key seals it (``Origins.payload_owner``).
 
     Raises FrsError: KEY_MISSING when it was erased, LOG_INCONSISTENT when it was altered or is not the one that the
     leaf commits to.
     """
     try:
-        opened = vault.open(owner(seq), sealed, PAYLOAD_CONTEXT)
+        opened = vault.open(owner, sealed, PAYLOAD_CONTEXT)
     except FrsError as error:
         if error.reason is not Reason.KEY_WRONG:
             raise

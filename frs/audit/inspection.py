@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from frs.audit.checkpoints import Checkpoint, read_checkpoint
-from frs.audit.event import open_payload, owner
+from frs.audit.event import open_payload
 from frs.audit.leaves import LeafChecker
+from frs.audit.origins import Origins
 from frs.audit.report import Problem, VerificationReport
 from frs.audit.stored_hashes import check_inner_hashes, check_leaf_hash, check_no_more, read_hashes
 from frs.audit.stored_references import ReferenceChecker
@@ -58,6 +59,7 @@ class _Inspection:
         self._connection = connection
         self._key = public_key
         self._vault = vault
+        self._origins = Origins.load(connection)
         self._leaves = LeafChecker()
         self._references = ReferenceChecker()
         self._altered: set[int] = set()
@@ -104,13 +106,14 @@ class _Inspection:
             yield from self._check_payload(self._vault, row, sealed)
 
     def _check_payload(self, vault: Vault, row: sa.Row[*tuple[Any, ...]], sealed: bytes | None) -> Iterator[Problem]:
-        if vault.destroyed(owner(row.seq)):
+        owner = self._origins.payload_owner(row.seq)
+        if vault.destroyed(owner):
             self.erased += 1
         elif sealed is None:
             yield Problem(f"The payload of event {row.seq} is missing, but was never erased.", row.seq)
         else:
             try:
-                open_payload(row.seq, row.leaf, sealed, vault)
+                open_payload(row.seq, row.leaf, sealed, owner, vault)
                 self.opened += 1
             except FrsError as error:
                 altered = error.reason is Reason.LOG_INCONSISTENT  # then the message names the event itself
@@ -143,7 +146,7 @@ class _Inspection:
         columns = audit_checkpoint.c
         for row in self._connection.execute(sa.select(columns.size, columns.note).order_by(columns.size.desc())):
             try:
-                checkpoint = read_checkpoint(row.note, self._key)
+                checkpoint = read_checkpoint(row.note, self._key, self._origins.names)
             except FrsError as error:
                 yield Problem(f"The checkpoint of {row.size} events fails: {error.message}")
                 continue

@@ -8,20 +8,23 @@ event happened; between commit and checkpoint, both did and the next checkpoint 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import sqlalchemy as sa
+import structlog
 
 from frs.audit import tree
 from frs.audit.appending import Appender
 from frs.audit.checkpoints import Checkpoint, CheckpointSigner, check_extends
 from frs.audit.event import StoredEvent
 from frs.audit.nodes import node_reader
+from frs.audit.notes import NoteVerifier, parse_note
+from frs.audit.origins import Origins, begin_origin
 from frs.audit.query import EventFilter, find
 from frs.audit.reading import read_event, read_events
 from frs.clock import Clock
-from frs.errors import FrsError, Reason
+from frs.errors import FrsError, Reason, place
 from frs.store.database import Database, Transaction
 from frs.store.engines import cause_text, is_storage_error, storage_error
 from frs.store.paging import page_token_decode, page_token_encode
@@ -34,7 +37,10 @@ Hashes: TypeAlias = "list[bytes]"
 
 __all__ = ["AuditLog", "EventFilter", "StoredEvent"]
 
+_log = structlog.get_logger("frs.audit")
 _LEAVES_AT_ONCE = 1000
+_SIGNED = audit_checkpoint.c
+_NOTE = sa.func.coalesce(_SIGNED.cosigned, _SIGNED.note)
 _SIZE = sa.select(audit_head.c.size).where(audit_head.c.id == 1)
 
 
@@ -49,8 +55,12 @@ class AuditLog:
         self._clock = clock
         self._signing = threading.Lock()
         self._failure: FrsError | None = None
-        self._appender = Appender(vault)
-        database.write(self._begin)
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._told: Transaction | None = None
+        self._kept = ""
+        self._origins = database.write(self._begin)
+        signer.take_names(self._origins)
+        self._appender = Appender(vault, self._origins)
         self._check_signed()
         database.join(self._appender)
 
@@ -63,6 +73,19 @@ class AuditLog:
     def origin(self) -> str:
         """The log's name in its checkpoints."""
         return self._signer.origin
+
+    @property
+    def origins(self) -> Origins:
+        """Every name that the log has been signed under."""
+        return self._origins
+
+    def vkey_of(self, origin: str) -> str:
+        """Return the public key as text under one of the log's names."""
+        return NoteVerifier.parse(self.vkey).named(origin).vkey
+
+    def read(self, note: str) -> Checkpoint:
+        """Verify a note of this log, under any of its names. Raises FrsError(LOG_INCONSISTENT)."""
+        return self._signer.read(note)
 
     @property
     def failure(self) -> FrsError | None:
@@ -82,7 +105,11 @@ class AuditLog:
         if self._failure is not None:
             raise FrsError(self._failure.reason, self._failure.message, **self._failure.metadata)
         try:
-            return self._appender.append(tx, event, self._clock.now())
+            seq = self._appender.append(tx, event, self._clock.now())
+            if self._told is not tx:  # once for each act
+                self._told = tx
+                tx.after_commit(self._tell)
+            return seq
         except FrsError as error:
             if error.reason in {Reason.STORAGE_FULL, Reason.LOG_INCONSISTENT}:
                 raise
@@ -91,6 +118,19 @@ class AuditLog:
             if is_storage_error(error) and (failure := storage_error(error)).reason is Reason.STORAGE_FULL:
                 raise failure from error
             raise _unavailable(error) from error
+
+    def on_append(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every commit that appended events; return what takes it off again.
+
+        It runs on the writer thread before the acts' callers are answered: it must be quick, must not write to the
+        database, and what it raises is written to the service's log and goes no further.
+        """
+        self._listeners = (*self._listeners, callback)
+
+        def take_off() -> None:
+            self._listeners = tuple(listener for listener in self._listeners if listener is not callback)
+
+        return take_off
 
     def size(self) -> int:
         """Return how many events are appended."""
@@ -119,21 +159,54 @@ class AuditLog:
         return note
 
     def latest_checkpoint(self) -> str | None:
-        """Return the note signed last, or None before the first."""
-        query = sa.select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
+        """Return the note signed last, or None before the first; cosigned where the witness has done so."""
         with self._database.read() as connection:
-            note: str | None = connection.scalar(query)
+            note: str | None = connection.scalar(sa.select(_NOTE).order_by(_SIGNED.size.desc()).limit(1))
         return note
 
     def checkpoint_at(self, size: int) -> str:
-        """Return the note signed for a size. Raises FrsError(CHECKPOINT_NOT_FOUND)."""
+        """Return the note signed for a size, cosigned where it is. Raises FrsError(CHECKPOINT_NOT_FOUND)."""
+        with self._database.read() as connection:
+            note: str | None = connection.scalar(sa.select(_NOTE).where(_SIGNED.size == size))
+        if note is None:
+            raise _not_signed(size)
+        return note
+
+    def signed_at_least(self, size: int) -> str:
+        """Return the note of the smallest signed tree of at least ``size`` events; the log is signed now if none is.
+
+        Raises FrsError: EVENT_NOT_FOUND when the log holds fewer events, and what :meth:`checkpoint` raises.
+        """
         with self._database.read() as connection:
             note: str | None = connection.scalar(
-                sa.select(audit_checkpoint.c.note).where(audit_checkpoint.c.size == size)
+                sa.select(_NOTE).where(_SIGNED.size >= size).order_by(_SIGNED.size).limit(1)
             )
-        if note is None:
-            raise FrsError(Reason.CHECKPOINT_NOT_FOUND, f"No checkpoint was signed for {size} events.", size=str(size))
-        return note
+        if note is not None:
+            return note
+        if size > (held := self.size()):
+            raise FrsError(Reason.EVENT_NOT_FOUND, f"The log has {held} events.", size=str(held))
+        return self.checkpoint()
+
+    def keep_cosigned(self, size: int, note: str) -> None:
+        """Keep the note of a size with the witness's signature beside the one that the log signed.
+
+        Raises FrsError: CHECKPOINT_NOT_FOUND when none was signed for the size; LOG_INCONSISTENT when the note is not
+        that one.
+        """
+        text = parse_note(note).text
+        self.read(note)
+
+        def act(tx: Transaction) -> None:
+            known: str | None = tx.connection.scalar(sa.select(_SIGNED.note).where(_SIGNED.size == size))
+            if known is None:
+                raise _not_signed(size)
+            if parse_note(known).text != text:
+                raise FrsError(
+                    Reason.LOG_INCONSISTENT, f"The cosigned note is not the checkpoint of {size} events that was kept."
+                )
+            tx.connection.execute(sa.update(audit_checkpoint).where(_SIGNED.size == size).values(cosigned=note))
+
+        self._database.write(act)
 
     def inclusion_proof(self, seq: int, size: int) -> Hashes:
         """Prove that event ``seq`` is in the tree of ``size`` events. Raises FrsError(EVENT_NOT_FOUND)."""
@@ -173,7 +246,7 @@ class AuditLog:
         Raises FrsError: EVENT_NOT_FOUND, LOG_INCONSISTENT when the payload was altered.
         """
         with self._database.read() as connection:
-            return read_event(connection, seq, self._vault if open_payload else None)
+            return read_event(connection, seq, self._vault if open_payload else None, self._origins)
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the leaves from ``start`` up to but not including ``stop``, as far as the log goes."""
@@ -191,8 +264,8 @@ class AuditLog:
 
     # --- inside ---
 
-    def _begin(self, tx: Transaction) -> None:
-        """Make the head row of an empty log; check that the head of another agrees with its events."""
+    def _begin(self, tx: Transaction) -> Origins:
+        """Make head and first origin of an empty log; check that the head of another agrees with its events."""
         size: int | None = tx.connection.scalar(_SIZE)
         newest: int | None = tx.connection.scalar(sa.select(sa.func.max(audit_event.c.seq)))
         events = 0 if newest is None else newest + 1
@@ -201,10 +274,27 @@ class AuditLog:
         elif size != events:
             message = f"The log counts {size} events, but the last one stored is number {newest}."
             raise FrsError(Reason.LOG_INCONSISTENT, message)
+        if not len(origins := Origins.load(tx.connection)):
+            origins = Origins([begin_origin(tx.connection, self._signer.origin, 0, self._clock.now())])
+        return origins
+
+    def _tell(self) -> None:
+        """Call the listeners, once for a commit however many of its acts appended. Runs on the writer thread."""
+        self._told = None
+        if not self._appender.news:
+            return
+        self._appender.news = False
+        for listener in self._listeners:
+            try:
+                listener()
+            except Exception as error:  # noqa: BLE001  # the act has happened; its caller has no part in this
+                _log.error("listener of the log failed", error=type(error).__name__, where=place(error))
 
     def _check_signed(self) -> None:
         """Check that the tree extends both the file beside the keys and the newest checkpoint in the database."""
-        file, row = self._signer.last(), self.latest_checkpoint()
+        file = self._last_signed()
+        with self._database.read() as connection:
+            row: str | None = connection.scalar(sa.select(_SIGNED.note).order_by(_SIGNED.size.desc()).limit(1))
         if file is None and row is not None:
             message = f"The database holds checkpoints of {self.origin}, but the last one signed is not in the keyring."
             raise FrsError(Reason.LOG_INCONSISTENT, message)
@@ -222,8 +312,20 @@ class AuditLog:
         if file is not None and file != row:
             self._keep(self._signer.read(file), file)
 
+    def _last_signed(self) -> str | None:
+        try:
+            return self._signer.last()
+        except FrsError as error:
+            message = (
+                f"{error.message} The keyring's last checkpoint is not of the log in this database: another database, "
+                f"or one from before a restoration, was put in its place."
+            )
+            raise FrsError(error.reason, message, **error.metadata) from error
+
     def _keep(self, checkpoint: Checkpoint, note: str) -> None:
         """Copy a signed note into the database, once."""
+        if note == self._kept:
+            return
 
         def act(tx: Transaction) -> None:
             known = sa.select(audit_checkpoint.c.size).where(audit_checkpoint.c.size == checkpoint.size)
@@ -232,6 +334,11 @@ class AuditLog:
                 tx.connection.execute(sa.insert(audit_checkpoint), row)
 
         self._database.write(act)
+        self._kept = note
+
+
+def _not_signed(size: int) -> FrsError:
+    return FrsError(Reason.CHECKPOINT_NOT_FOUND, f"No checkpoint was signed for {size} events.", size=str(size))
 
 
 def _unavailable(error: Exception) -> FrsError:

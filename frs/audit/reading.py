@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from frs.audit.event import StoredEvent, open_payload, owner, parse_payload, parse_time
+from frs.audit.event import StoredEvent, open_payload, parse_payload, parse_time
+from frs.audit.origins import Origins
 from frs.errors import FrsError, Reason
 from frs.store.schema import audit_event, audit_payload
 from frs.store.vault import Vault
@@ -23,7 +24,7 @@ def read_events(connection: sa.Connection, wanted: Sequence[int]) -> tuple[Store
     return tuple(found[seq] for seq in wanted)
 
 
-def read_event(connection: sa.Connection, seq: int, vault: Vault | None) -> StoredEvent:
+def read_event(connection: sa.Connection, seq: int, vault: Vault | None, origins: Origins) -> StoredEvent:
     """Return one event; with a vault its payload is opened, unless it has been erased.
 
     Raises FrsError: EVENT_NOT_FOUND; LOG_INCONSISTENT when the event was altered; KEY_MISSING when its key
@@ -35,12 +36,13 @@ def read_event(connection: sa.Connection, seq: int, vault: Vault | None) -> Stor
     event = _event(seq, leaf)
     if vault is None:
         return event
-    if vault.destroyed(owner(seq)):
+    owner = origins.payload_owner(seq)
+    if vault.destroyed(owner):
         return replace(event, erased=True)
     sealed: bytes | None = connection.scalar(sa.select(audit_payload.c.sealed).where(audit_payload.c.seq == seq))
     if sealed is None:
         raise FrsError(Reason.LOG_INCONSISTENT, f"The payload of event {seq} is missing, but was never erased.")
-    nonce, payload = open_payload(seq, leaf, sealed, vault)
+    nonce, payload = open_payload(seq, leaf, sealed, owner, vault)
     return replace(event, payload=parse_payload(payload), nonce=nonce)
 
 

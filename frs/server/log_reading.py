@@ -10,7 +10,7 @@ from datetime import datetime
 
 from frs.audit import tree
 from frs.audit.actions import Action
-from frs.audit.checkpoints import Checkpoint, read_checkpoint
+from frs.audit.checkpoints import Checkpoint
 from frs.audit.log import AuditLog, EventFilter, StoredEvent
 from frs.audit.nodes import node_reader
 from frs.errors import FrsError, Reason
@@ -107,7 +107,8 @@ class LogReading:
         return self._signed(self._audit.checkpoint())
 
     def _signed(self, note: str) -> Signed:
-        return Signed(read_checkpoint(note, self._audit.vkey), note, self._audit.vkey)
+        checkpoint = self._audit.read(note)
+        return Signed(checkpoint, note, self._audit.vkey_of(checkpoint.origin))
 
 
 def _filter_json(wanted: EventFilter) -> dict[str, Json]:

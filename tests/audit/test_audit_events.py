@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from frs.audit.actions import OPERATION, Action, Operation
 from frs.audit.canonical import canonical
-from frs.audit.event import build_record, commitment, open_payload, owner
+from frs.audit.event import build_record, commitment, open_payload
 from frs.audit.leaves import LeafChecker
 from frs.errors import FrsError, Reason
 from frs.types import Actor, Event, Json, ListVersion, References, Role
@@ -198,16 +198,16 @@ def test_payload_of_another_event_does_not_open(house: AuditHouse) -> None:
     """A sealed payload is bound to its event, and a payload that opens must be the one the leaf commits to."""
     vault = house.store.vault
     first, second = (build_record(alert_event(n), n, NOW, vault, 1) for n in (0, 1))
-    sealed = vault.seal(owner(0), first.payload, b"audit payload")
-    vault.seal(owner(1), b"makes the key")
+    sealed = vault.seal("event:0", first.payload, b"audit payload")
+    vault.seal("event:1", b"makes the key")
 
-    assert open_payload(0, first.leaf, sealed, vault) == (first.payload[:32], first.payload[32:])
+    assert open_payload(0, first.leaf, sealed, "event:0", vault) == (first.payload[:32], first.payload[32:])
     with pytest.raises(FrsError) as caught:
-        open_payload(1, second.leaf, sealed, vault)
+        open_payload(1, second.leaf, sealed, "event:1", vault)
     assert caught.value.reason is Reason.LOG_INCONSISTENT
     assert "payload of event 1 was altered" in caught.value.message
     with pytest.raises(FrsError) as caught:
-        open_payload(0, second.leaf, sealed, vault)
+        open_payload(0, second.leaf, sealed, "event:0", vault)
     assert caught.value.reason is Reason.LOG_INCONSISTENT
 
 

@@ -151,14 +151,32 @@ def test_crash_between_file_and_database_is_made_good(house: AuditHouse, setting
     assert house.log.latest_checkpoint() == note
 
 
-def test_origin_can_be_set(settings: Settings, clock: ManualClock) -> None:
-    """``audit.origin`` names the log; by default it is derived from the installation."""
-    house = AuditHouse(settings, clock)
+def named(settings: Settings, origin: str) -> Settings:
+    return Settings.model_validate({"data_dir": settings.data_dir, "audit": {"origin": origin}})
+
+
+def test_origin_is_derived_from_the_installation(house: AuditHouse) -> None:
+    """Unless somebody names it, the log is called after its installation."""
     assert house.log.origin == f"frs.local/{house.store.database.installation_id}"
-    house.close()
-    named = Settings.model_validate({"data_dir": settings.data_dir, "audit": {"origin": "police.example/frs"}})
-    house = AuditHouse(named, clock)
+
+
+def test_origin_can_be_set(settings: Settings, clock: ManualClock) -> None:
+    """``audit.origin`` names the log from its first event on; without the setting it keeps its name."""
+    house = AuditHouse(named(settings, "police.example/frs"), clock)
     house.fill(1)
     assert house.log.checkpoint().startswith("police.example/frs\n1\n")
     assert house.log.vkey.startswith("police.example/frs+")
     house.close()
+    house = AuditHouse(settings, clock)
+    assert house.log.origin == "police.example/frs"
+    house.close()
+
+
+def test_origin_does_not_change(house: AuditHouse, settings: Settings, clock: ManualClock) -> None:
+    """A setting that names a log otherwise than it has been signed is refused, saying what to set."""
+    recorded = house.log.origin
+    house.close()
+    with pytest.raises(FrsError, match=f"signed as {recorded} since it began: set") as caught:
+        AuditHouse(named(settings, "police.example/frs"), clock)
+    assert caught.value.reason is Reason.SETTINGS_INVALID
+    AuditHouse(named(settings, recorded), clock).close()
