@@ -156,6 +156,11 @@ class StoreSettings(_Group):
     url: str = Field("", description="SQLAlchemy URL; empty is SQLite in the data directory.")
     group_commit: int = Field(64, ge=1, le=1024, description="Most acts in one database commit.")
     keyring_dir: str = Field("", description="Folder of keys, apart from the database; empty is <data_dir>/keyring.")
+    kek: str = Field(
+        "file",
+        description="Who keeps the key-encryption key: file (in the keyring's folder), or module:Class of an adapter "
+        "to a key management service.",
+    )
     keyring_backup_days: float = Field(
         7.0, gt=0, description="How long a copy of the keyring may live; an older one is not restored."
     )

@@ -17,6 +17,7 @@ from frs.server.diagnosis import Finding, Verdict
 from frs.server.folders import vkey_file
 from frs.settings import Settings
 from frs.store.database import inspect_database
+from frs.store.key_custody import open_custody
 from frs.store.keyring import Keyring
 from frs.store.vault import Vault
 
@@ -31,7 +32,7 @@ def vault_at_rest(settings: Settings) -> Iterator[tuple[Vault | None, str]]:
     Raises FrsError(KEY_WRONG) when the keyring does not open with its key-encryption key.
     """
     try:
-        keyring = Keyring.open(settings.keyring_path, SystemClock())
+        keyring = Keyring.open(settings.keyring_path, SystemClock(), custody=open_custody(settings))
     except OSError as error:
         why = f"{settings.keyring_path} cannot be read: {error.strerror}"
     except FrsError as error:

@@ -26,6 +26,7 @@ from frs.server.folders import certs_folder, require_initialised, server_file, v
 from frs.server.lifecycle import read_server_file
 from frs.settings import Settings
 from frs.store.database import inspect_database
+from frs.store.key_custody import open_custody
 from frs.store.keyring import Keyring
 from frs.types import Json
 
@@ -160,7 +161,7 @@ def _alive(pid: int) -> bool:
 
 def _keyring(settings: Settings, clock: Clock) -> Iterator[Finding]:
     try:
-        Keyring.open(settings.keyring_path, clock).close()
+        Keyring.open(settings.keyring_path, clock, custody=open_custody(settings)).close()
     except FrsError as error:
         if error.reason is not Reason.DATA_DIRECTORY_IN_USE:
             raise

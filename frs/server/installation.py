@@ -19,6 +19,7 @@ from frs.server.folders import certs_folder, vkey_file
 from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.durable import make_folder, write_file
+from frs.store.key_custody import open_custody
 from frs.store.keyring import Keyring, create_keyring
 from frs.types import Role
 
@@ -52,13 +53,13 @@ def initialise(
         raise FrsError(Reason.ALREADY_INITIALISED, f"{settings.data_dir} has been initialised already")
     try:
         make_folder(settings.data_dir)
-        create_keyring(settings.keyring_path)
+        create_keyring(settings.keyring_path, custody=open_custody(settings))
         certs = certs_folder(settings)
         begun = (certs / "ca.crt").exists() and (certs / "ca.key").exists()
         authority = Authority.load(certs, clock) if begun else Authority.create(certs, clock)
         server = authority.issue_server(hosts)
         first = authority.issue(administrator, list(Role), renew=begun)
-        keyring = Keyring.open(settings.keyring_path, clock)
+        keyring = Keyring.open(settings.keyring_path, clock, custody=open_custody(settings))
         try:
             database = Database.open(settings, clock, (keyring,))
             try:

@@ -18,24 +18,28 @@ caches when destroyed, but the interpreter does not overwrite freed memory.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from frs.clock import Clock, SystemClock
 from frs.errors import FrsError, Reason
-from frs.store.kek import KEY_BYTES, KeyEncryptionKey, read_kek_file
+from frs.store.kek import KEY_BYTES, KeyEncryptionKey
+from frs.store.key_custody import KeyCustody
 from frs.store.keycache import KeyCache
 from frs.store.keyfile import KeyFile
 from frs.store.keyring_creation import (
-    KEK_FILE,
     KEYS_FILE,
     LOG_SIGNING_SECRET,
     PSEUDONYM_SECRET,
     create_keyring,
+    custody_of,
     secret_context,
 )
 from frs.store.lock import FolderLock
@@ -45,14 +49,35 @@ from frs.store.transaction import CommitParticipant, Transaction
 __all__ = ["LOG_SIGNING_SECRET", "PSEUDONYM_SECRET", "Keyring", "create_keyring"]
 
 
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A change of the key-encryption key."""
+
+    old_key: str
+    new_key: str
+    note: str
+    rewrapped: int
+    """Keys and secrets wrapped anew."""
+
+
 class Keyring(CommitParticipant):
     """An open keyring. Build it with :meth:`open`; every method may be called from any thread."""
 
-    def __init__(self, path: Path, file: KeyFile, kek: KeyEncryptionKey, clock: Clock, lock: FolderLock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: KeyFile,
+        kek: KeyEncryptionKey,
+        clock: Clock,
+        lock: FolderLock,
+        custody: KeyCustody,
+    ) -> None:
         self.path = path
         """The keyring's folder."""
         self._file = file
         self._kek = kek
+        self._keks = {kek.id: kek}  # and the next one, during a rotation
+        self._custody = custody
         self._clock = clock
         self._folder_lock = lock
         self._memory = threading.RLock()  # guards all below
@@ -67,24 +92,41 @@ class Keyring(CommitParticipant):
         self._due: list[tuple[int, str]] = []  # committed, to be carried out
 
     @classmethod
-    def open(cls, path: Path, clock: Clock | None = None, kek: KeyEncryptionKey | None = None) -> Keyring:
-        """Open a keyring and check that its key-encryption key opens it.
+    def open(
+        cls,
+        path: Path,
+        clock: Clock | None = None,
+        kek: KeyEncryptionKey | None = None,
+        custody: KeyCustody | None = None,
+    ) -> Keyring:
+        """Open a keyring and check that its key-encryption key opens it; a rotation that was interrupted is ended.
 
         Raises FrsError: NOT_INITIALISED, KEY_MISSING, KEY_WRONG, DATA_DIRECTORY_IN_USE.
         """
         if not (path / KEYS_FILE).exists():
             raise FrsError(Reason.NOT_INITIALISED, f"There is no keyring at {path}.")
-        kek = kek or read_kek_file(path / KEK_FILE)
+        custody = custody_of(path, kek, custody)
         lock = FolderLock(path)
         try:
-            keyring = cls(path, KeyFile(path / KEYS_FILE), kek, clock or SystemClock(), lock)
+            file = KeyFile(path / KEYS_FILE)
         except FrsError:
             lock.release()
             raise
         try:
+            wrapped_by = file.kek_id()
+            if wrapped_by is None:
+                raise FrsError(Reason.NOT_INITIALISED, f"The keyring at {path} is unfinished: it holds no secret.")
+            kek = custody.get(wrapped_by)
+        except BaseException:
+            file.close()
+            lock.release()
+            raise
+        keyring = cls(path, file, kek, clock or SystemClock(), lock, custody)
+        try:
             keyring.secret(PSEUDONYM_SECRET)
             keyring.secret(LOG_SIGNING_SECRET)
-        except FrsError:
+            custody.keep_only(kek.id)
+        except BaseException:
             keyring.close()
             raise
         return keyring
@@ -99,12 +141,12 @@ class Keyring(CommitParticipant):
 
     def secret(self, name: str) -> bytes:
         """Return a secret of the installation, 32 bytes. Raises FrsError: NOT_INITIALISED, KEY_WRONG."""
-        wrapped = self._file.secret(name)
-        if wrapped is None:
+        key = self._unwrapped(lambda: self._file.secret(name), secret_context(name))
+        if key is None:
             raise FrsError(
                 Reason.NOT_INITIALISED, f"The keyring at {self.path} is unfinished: it lacks the {name} key."
             )
-        return self._kek.unwrap(wrapped, secret_context(name))
+        return key
 
     def key(self, owner: str) -> bytes:
         """Return an owner's key, 32 bytes. Raises FrsError: KEY_MISSING when destroyed or never made, KEY_WRONG."""
@@ -112,10 +154,9 @@ class Keyring(CommitParticipant):
             if (known := self._known(owner)) is not None:
                 return known
             before = self._destructions
-        wrapped = self._file.wrapped(owner)
-        if wrapped is None:
+        key = self._unwrapped(lambda: self._file.find(owner), _owner_context(owner))
+        if key is None:
             raise self._missing(owner)
-        key = self._kek.unwrap(wrapped, _owner_context(owner))
         with self._memory:
             if before == self._destructions:
                 self._cache.put(owner, key)
@@ -126,9 +167,8 @@ class Keyring(CommitParticipant):
         with self._memory:
             if (known := self._known(owner)) is not None:
                 return known
-            wrapped = self._file.wrapped(owner)
-            if wrapped is not None:
-                key = self._kek.unwrap(wrapped, _owner_context(owner))
+            key = self._unwrapped(lambda: self._file.find(owner), _owner_context(owner))
+            if key is not None:
                 self._cache.put(owner, key)
                 return key
             if owner in self._dying or self._file.destroyed_at(owner) is not None:
@@ -160,6 +200,74 @@ class Keyring(CommitParticipant):
     def destroyed(self, owner: str) -> bool:
         """Whether an owner's key has been destroyed."""
         return self._file.destroyed_at(owner) is not None
+
+    def alive(self, owners: Sequence[str]) -> set[str]:
+        """Return those of the owners that have a durable key; ask for some hundreds at a time."""
+        return self._file.alive(owners)
+
+    def destructions(self) -> Iterator[tuple[str, datetime]]:
+        """Yield every owner whose key this keyring knows to be destroyed, and when, in order."""
+        position = 0
+        while batch := self._file.destroyed_after(position):
+            for position, owner, at in batch:  # noqa: B007  # the last one is where the next batch begins
+                yield owner, datetime.fromisoformat(at)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of the wrapped keys into an empty file; the key that opens them is not in it."""
+        self._make_durable()
+        with self._changing:
+            self._file.copy_to(path)
+
+    # --- rotation ---
+
+    @property
+    def kek_id(self) -> str:
+        """The name of the key-encryption key in use."""
+        return self._kek.id
+
+    def rotate(self, note: str, report: Callable[[int, int], None] | None = None) -> Rotation:
+        """Wrap every key and secret with a new key-encryption key and destroy the old one.
+
+        ``report`` gets the keys done and their number. Reading goes on; commits that bring new keys wait. Killed at any
+        step, the keyring opens with one key or the other, and the unneeded one is destroyed at the next opening.
+        ``note`` stays in :attr:`unlogged_rotation`, with the keys' names, until :meth:`rotation_logged`. Raises
+        FrsError: KEY_MISSING, KEY_WRONG, STORAGE_FULL, STORAGE_FAILED; then nothing has changed.
+        """
+        with self._changing:
+            old, new = self._kek, self._custody.create()
+            with self._memory:
+                self._keks[new.id] = new
+            said = {"old_key": old.id, "new_key": new.id, "note": note}
+
+            def rewrap(kind: str, name: str, wrapped: bytes) -> bytes:
+                context = secret_context(name) if kind == "secret" else _owner_context(name)
+                return new.wrap(old.unwrap(wrapped, context), context)
+
+            try:
+                count = self._file.rewrap(rewrap, new.id, json.dumps(said), report or _unreported)
+            except BaseException:
+                self._custody.keep_only(old.id)
+                with self._memory:
+                    del self._keks[new.id]
+                raise
+            self._kek = new
+            self._custody.keep_only(new.id)
+            with self._memory:
+                self._keks = {new.id: new}
+        return Rotation(old.id, new.id, note, count)
+
+    @property
+    def unlogged_rotation(self) -> Rotation | None:
+        """The rotation that was carried out and not yet reported to :meth:`rotation_logged`; its count is not known."""
+        said = self._file.unlogged_rotation()
+        if said is None:
+            return None
+        parts = json.loads(said)
+        return Rotation(parts["old_key"], parts["new_key"], parts["note"], 0)
+
+    def rotation_logged(self) -> None:
+        """Forget the last rotation: the log holds it."""
+        self._file.rotation_logged()
 
     # --- taking part in the database's commit ---
 
@@ -210,6 +318,15 @@ class Keyring(CommitParticipant):
             self._doomed.clear()
 
     # --- inside ---
+
+    def _unwrapped(self, read: Callable[[], tuple[bytes, str] | None], context: bytes) -> bytes | None:
+        """Unwrap what ``read`` finds with the key that it names; it is read again when a rotation came between."""
+        while (found := read()) is not None:
+            wrapped, kek_id = found
+            kek = self._keks.get(kek_id)
+            if kek is not None or read() == found:
+                return (kek or self._kek).unwrap(wrapped, context)
+        return None
 
     def _known(self, owner: str) -> bytes | None:
         return self._cache.get(owner) or self._fresh.get(owner)
@@ -267,6 +384,11 @@ class Keyring(CommitParticipant):
         for owner in owners:
             self._cache.forget(owner)
             self._fresh.pop(owner, None)
+
+
+def _unreported(done: int, total: int) -> None:
+    """Tell nobody."""
+    del done, total
 
 
 def _owner_context(owner: str) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from frs.clock import Clock
 from frs.settings import Settings
 from frs.store.database import Database
+from frs.store.key_custody import open_custody
 from frs.store.keyring import Keyring
 from frs.store.vault import Vault
 
@@ -30,7 +31,7 @@ def open_store(settings: Settings, clock: Clock) -> Store:
 
     The keyring must exist (:func:`frs.store.keyring.create_keyring`, run by ``frs init``); the database is made.
     """
-    keyring = Keyring.open(settings.keyring_path, clock)
+    keyring = Keyring.open(settings.keyring_path, clock, custody=open_custody(settings))
     try:
         database = Database.open(settings, clock, (keyring,))
     except BaseException:
