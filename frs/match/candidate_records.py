@@ -15,6 +15,11 @@ _QUALITIES = ("probe_quality", "reference_quality")
 _DIGITS = 6
 
 
+def probe_owner(probe_id: str) -> str:
+    """Return whose key seals the crop of a job's probe: its own, so that one can be erased and the others stay."""
+    return f"probe:{probe_id}"
+
+
 def candidate_json(candidate: Candidate) -> dict[str, Json]:
     """Write a candidate whole; scores to six decimals, which is finer than a recogniser repeats itself."""
     record: dict[str, Json] = {}

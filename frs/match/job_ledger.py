@@ -17,6 +17,7 @@ from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.match.bell import Bell
+from frs.match.candidate_records import probe_owner
 from frs.match.job_log import ended_event
 from frs.match.job_records import OPEN_STATES, ItemState, Job, JobItem, JobState, load_job
 from frs.match.standing import standing
@@ -212,7 +213,7 @@ class JobLedger:
                 last_ms=probe.last_ms,
                 best_ms=probe.best_ms,
                 quality=probe.quality.as_json(),
-                crop_sealed=self._vault.seal(f"job:{job_id}", matched.crop, probe_id.encode()),
+                crop_sealed=self._vault.seal(probe_owner(probe_id), matched.crop),
             )
         )
         rows = [

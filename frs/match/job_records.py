@@ -98,6 +98,8 @@ class Job:
     error_message: str | None
     model: str
     profile: str
+    erased_at: datetime | None
+    """When what names or shows people was erased; the counts stay."""
 
     @property
     def finished(self) -> bool:
@@ -144,7 +146,7 @@ def _job(row: Any, items: Sequence[JobItem], matched: int, current: ItemProgress
         items=tuple(items),
         progress=1.0 if finished else (settled + share) / len(items),
         faces=sum(item.faces for item in items),
-        probes_matched=matched,
+        probes_matched=matched if row.probes_matched is None else row.probes_matched,
         created_at=row.created_at,
         created_by=row.created_by,
         started_at=row.started_at,
@@ -153,6 +155,7 @@ def _job(row: Any, items: Sequence[JobItem], matched: int, current: ItemProgress
         error_message=row.error_message,
         model=row.model,
         profile=row.profile,
+        erased_at=row.erased_at,
     )
 
 

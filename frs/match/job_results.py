@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.errors import FrsError, Reason
-from frs.match.candidate_records import nominals
+from frs.match.candidate_records import nominals, probe_owner
 from frs.match.job_records import Job
 from frs.store.database import Database
 from frs.store.paging import page_token_decode, page_token_encode
@@ -75,8 +75,9 @@ class JobResults:
     def results(self, actor: Actor, job: Job, page_size: int, page_token: str) -> Page[JobResult]:
         """Return probes in the order of the media.
 
-        Raises FrsError(INVALID_PAGE_TOKEN, LOG_UNAVAILABLE, KEY_MISSING).
+        Raises FrsError(INVALID_PAGE_TOKEN, LOG_UNAVAILABLE, ERASED, KEY_MISSING).
         """
+        _require_held(job)
         fingerprint, size = f"job results {job.id}", page_size or PAGE
         table = job_probe.c
         place = (table.position, table.first_ms, table.number)
@@ -96,6 +97,7 @@ class JobResults:
 
     def subjects(self, actor: Actor, job: Job, page_size: int, page_token: str) -> Page[JobSubject]:
         """Return subjects by their best score. Raises as :meth:`results`."""
+        _require_held(job)
         fingerprint, size = f"job subjects {job.id}", page_size or PAGE
         table = job_candidate.c
         best = sa.func.max(table.score).label("best")
@@ -164,7 +166,7 @@ class JobResults:
             last_ms=row.last_ms,
             best_ms=row.best_ms,
             quality=Quality.from_json(row.quality),
-            crop=self._vault.open(f"job:{job.id}", row.crop_sealed, row.id.encode()) if opened else b"",
+            crop=self._vault.open(probe_owner(row.id), row.crop_sealed) if opened else b"",
             candidates=tuple(candidates),
             references={c.reference: references[c.reference] for c in candidates if c.reference in references},
         )
@@ -181,6 +183,11 @@ class JobResults:
         references = References(tuple(lists), nominals(candidates), job=job.id)
         event = Event(Action.SEARCH_CANDIDATES_READ, actor, references, payload)
         self._database.write(lambda tx: self._audit.append(tx, event))
+
+
+def _require_held(job: Job) -> None:
+    if job.erased_at is not None:
+        raise FrsError(Reason.ERASED, f"The results of job {job.id} have been erased.", job=job.id)
 
 
 def _candidate(row: Any, job: Job, quality: Quality, notice: str) -> Candidate:

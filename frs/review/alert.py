@@ -1,7 +1,8 @@
 """An alert as reviewers see it: whom the system proposes, what a person decided, what came of it.
 
 States (South Wales Police's definitions): ``pending`` -> ``true`` or ``false`` by adjudication; ``true`` ->
-``confirmed-true`` or ``confirmed-false`` after somebody spoke to the person, ``unconfirmed`` when nobody did.
+``confirmed-true`` or ``confirmed-false`` after somebody spoke to the person, ``unconfirmed`` when nobody did. One that
+is erased while pending is ``unreviewed``: it still counts, and nobody can decide it any more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class AlertState(StrEnum):
     CONFIRMED_FALSE = "confirmed-false"
     UNCONFIRMED = "unconfirmed"
     """Adjudicated true, and nobody engaged."""
+    UNREVIEWED = "unreviewed"
+    """Nobody decided before it was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Alert:
     engagement_note: str | None
     self_defined_group: str | None
     """As the person described themself to the officer; never inferred."""
+    erased_at: datetime | None
+    """When what names the person was erased: the nominal is a pseudonym since, and texts are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class FeedEntry:
 
     position: int
     change: str
-    """``raised``, ``adjudicated`` or ``engaged``."""
+    """``raised``, ``adjudicated``, ``engaged`` or ``erased``."""
     alert: Alert
     """As it stands now."""
 
@@ -82,7 +87,7 @@ WITHOUT_PICTURES = tuple(column for column in alert.c if column.name not in ("pr
 _AS_STORED = (
     *("id", "camera_id", "track_id", "captured_at", "first_seen_at", "created_at"),
     *("adjudicated_at", "adjudicated_by", "adjudication_reason"),
-    *("engagement_at", "engagement_by", "engagement_note", "self_defined_group"),
+    *("engagement_at", "engagement_by", "engagement_note", "self_defined_group", "erased_at"),
 )
 
 

@@ -49,7 +49,7 @@ class Alerts:
         clock: Clock,
         groups: Sequence[str] = (),
     ) -> None:
-        """Take the rooms below; ``groups`` are those by which a person may describe themself; without any, none can be recorded."""
+        """Take the rooms below and the ``groups`` by which a person may describe themself; without any, none can be."""
         self._database, self._vault, self._audit = database, vault, audit
         self._clock, self._groups = clock, tuple(groups)
         self.bell = alert_bell
@@ -74,7 +74,7 @@ class Alerts:
     def get(self, actor: Actor, alert_id: str) -> AlertCase:
         """Return an alert with both pictures, logged as ``alert.viewed`` by the actor.
 
-        FrsError ALERT_NOT_FOUND; KEY_MISSING when its pictures were erased; LOG_UNAVAILABLE.
+        FrsError ALERT_NOT_FOUND; ERASED when its pictures were erased; LOG_UNAVAILABLE.
         """
 
         def act(tx: Transaction) -> tuple[Alert, bytes, bytes]:
@@ -82,7 +82,7 @@ class Alerts:
             if row is None:
                 raise _unknown(alert_id)
             if row.probe_sealed is None or row.reference_sealed is None:
-                raise FrsError(Reason.KEY_MISSING, f"The pictures of alert {alert_id} have been erased.")
+                raise FrsError(Reason.ERASED, f"The pictures of alert {alert_id} have been erased.", alert=alert_id)
             found = alert_from(row)
             shown: dict[str, Json] = {"state": str(found.state), "probe_sha256": _digest(row.probe_sealed)}
             self._audit.append(tx, Event(Action.ALERT_VIEWED, actor, _references(found), shown))
@@ -158,7 +158,8 @@ class Alerts:
             values = {
                 "engagement_at": self._clock.now(),
                 "engagement_by": actor.name,
-                "engagement_note": note,
+                # Of an erased alert nothing is written about the person any more but into the log.
+                "engagement_note": sa.case((alert.c.erased_at.is_(None), note), else_=""),
                 "self_defined_group": group or None,
             }
             found = self._move(tx, alert_id, AlertState.TRUE, to, values)

@@ -291,6 +291,7 @@ job = sa.Table(
     sa.Column("finished_at", Instant),
     sa.Column("error_reason", sa.Text),
     sa.Column("error_message", sa.Text),
+    sa.Column("probes_matched", sa.Integer),  # once erased: how many there were
     sa.Column("erased_at", Instant),
 )
 
@@ -319,7 +320,7 @@ job_probe = sa.Table(
     sa.Column("last_ms", sa.BigInteger, nullable=False),
     sa.Column("best_ms", sa.BigInteger, nullable=False),
     sa.Column("quality", sa.JSON, nullable=False),
-    sa.Column("crop_sealed", sa.LargeBinary, nullable=False),  # owner job:<id>
+    sa.Column("crop_sealed", sa.LargeBinary, nullable=False),  # owner probe:<id>
 )
 
 job_candidate = sa.Table(
@@ -440,6 +441,12 @@ outside_copy = sa.Table(
 # What retention looks for, in the order in which it falls due: rows that are done with are not walked again.
 sa.Index("ix_alert_pictures_due", alert.c.pictures_erased_at, alert.c.created_at, alert.c.id)
 sa.Index("ix_alert_due", alert.c.erased_at, alert.c.created_at, alert.c.id)
+# Figures are read from this index alone, and not from rows that hold pictures.
+sa.Index(
+    "ix_alert_figures",
+    *(alert.c.created_at, alert.c.deployment_id, alert.c.camera_id, alert.c.state, alert.c.adjudicated_by),
+    *(alert.c.self_defined_group, alert.c.adjudicated_at, alert.c.engagement_at),
+)
 sa.Index("ix_upload_due", upload.c.state, upload.c.created_at, upload.c.id)
 sa.Index("ix_job_due", job.c.erased_at, job.c.finished_at, job.c.id)
 sa.Index("ix_operator_search_due", operator_search.c.erased_at, operator_search.c.created_at, operator_search.c.id)

@@ -2,7 +2,8 @@
 
 A sealed value is ``format byte 0x01 | nonce (12) | AES-256-GCM ciphertext and tag (16)`` (NIST SP 800-38D), with the
 format, the owner and the caller's context as associated data: bytes moved to another owner or purpose do not open.
-Owners: ``subject:<id>``, ``alert:<id>``, ``upload:<id>``, ``job:<id>``, ``search:<id>``, ``event:<index>``.
+Owners: ``subject:<id>``, ``alert:<id>``, ``upload:<id>``, ``probe:<id>`` (of a job), ``search:<id>``,
+``event:<index>``.
 
 A pseudonym is an HMAC-SHA-256 under a key of the installation that erasure does not touch: it can be computed again
 from the nominal, and only there.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,6 +26,7 @@ OVERHEAD = 29
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _PREFIXES = {"subject": "s", "actor": "a", "probe": "p"}
+_PSEUDONYM = re.compile(r"([sap]):[0-9a-f]{64}")
 
 
 class Vault:
@@ -73,11 +76,19 @@ class Vault:
         """Return a prefix and 64 hexadecimal digits.
 
         ``s:`` for kind ``subject`` (of a nominal), ``a:`` for ``actor`` (of a name), ``p:`` for ``probe`` (of the
-        SHA-256 of a photograph that led to a match).
+        SHA-256 of a photograph that led to a match). One that is a pseudonym of the kind already is returned as it
+        is: of a person who was erased nothing else is held.
         """
         prefix = _PREFIXES[kind]
+        if is_pseudonym(value) and value[0] == prefix:
+            return value
         message = kind.encode("ascii") + b"\x00" + value.encode("utf-8")
         return f"{prefix}:{hmac.digest(self._pseudonym_key, message, 'sha256').hex()}"
+
+
+def is_pseudonym(value: str) -> bool:
+    """Whether a text has the form of a pseudonym; nobody may be enrolled under such a nominal."""
+    return _PSEUDONYM.fullmatch(value) is not None
 
 
 def _associated(owner: str, context: bytes) -> bytes:

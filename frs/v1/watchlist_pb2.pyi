@@ -52,12 +52,16 @@ class _SubjectStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubjectS
     SUBJECT_STATE_UNSPECIFIED: _SubjectState.ValueType  # 0
     SUBJECT_STATE_ENROLLED: _SubjectState.ValueType  # 1
     SUBJECT_STATE_WITHDRAWN: _SubjectState.ValueType  # 2
+    SUBJECT_STATE_ERASED: _SubjectState.ValueType  # 3
+    """What named or showed the person is gone; the nominal is the pseudonym that the log has."""
 
 class SubjectState(_SubjectState, metaclass=_SubjectStateEnumTypeWrapper): ...
 
 SUBJECT_STATE_UNSPECIFIED: SubjectState.ValueType  # 0
 SUBJECT_STATE_ENROLLED: SubjectState.ValueType  # 1
 SUBJECT_STATE_WITHDRAWN: SubjectState.ValueType  # 2
+SUBJECT_STATE_ERASED: SubjectState.ValueType  # 3
+"""What named or showed the person is gone; the nominal is the pseudonym that the log has."""
 Global___SubjectState: _TypeAlias = SubjectState  # noqa: Y015
 
 @_typing.final

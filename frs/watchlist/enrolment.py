@@ -140,8 +140,9 @@ class Enrolments:
         return found
 
     def _refuse_image(self, person: Subject, image: ImageDraft) -> None:
-        if person.state is SubjectState.WITHDRAWN:
-            raise FrsError(Reason.SUBJECT_WITHDRAWN, f"Subject {person.id} has been withdrawn.", subject=person.id)
+        if person.state is not SubjectState.ENROLLED:
+            message = f"Subject {person.id} has been {person.state}."
+            raise FrsError(Reason.SUBJECT_WITHDRAWN, message, subject=person.id)
         most = self._settings.watchlist.max_images
         if len(person.images) >= most:
             raise too_many_images(len(person.images) + 1, most)

@@ -34,6 +34,8 @@ class SubjectState(StrEnum):
 
     ENROLLED = "enrolled"
     WITHDRAWN = "withdrawn"
+    ERASED = "erased"
+    """What named or showed the person is gone: the nominal is a pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Subject:
     lawfully_held: bool
     state: SubjectState
     images: tuple[ReferenceImage, ...]
-    """Empty once withdrawn."""
+    """Empty once withdrawn or erased."""
     created_at: datetime
     created_by: str
     withdrawn_at: datetime | None

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from frs.errors import FrsError, Reason
 from frs.settings import WatchlistSettings
+from frs.store.vault import is_pseudonym
 from frs.watchlist.model import ImageDraft, SubjectDraft, ThresholdSpec, WatchlistChanges, WatchlistDraft
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -68,6 +69,8 @@ def check_changes(changes: WatchlistChanges, settings: WatchlistSettings, now: d
 def check_subject(draft: SubjectDraft) -> None:
     """Check who is to be enrolled and on what grounds."""
     check_text("nominal", draft.nominal)
+    if is_pseudonym(draft.nominal.strip()):
+        raise _invalid("nominal", "must not have the form of a pseudonym of the log")
     check_text("justification", draft.justification)
     if not draft.lawfully_held:
         raise FrsError(

@@ -15,6 +15,7 @@ from frs.store.database import Database
 from frs.store.vault import Vault
 from frs.types import Actor, Hit, Mode, Page
 from frs.watchlist.enrolment import Enrolments
+from frs.watchlist.erasing import SubjectErasing
 from frs.watchlist.lifecycle import Lifecycle
 from frs.watchlist.model import (
     Enrolment,
@@ -62,6 +63,8 @@ class Watchlists:
             database, vault, audit, galleries, engine, standings, self._indexing, refusals, settings, clock
         )
         self._withdrawals = Withdrawals(database, vault, audit, galleries, standings, self._indexing, clock)
+        self.erasing = SubjectErasing(vault, galleries, standings, self._indexing, clock)
+        """Erases subjects inside the act of who decided it."""
         self._searching = Searching(database, vault, galleries, model, standings, self._indexing, clock)
 
     def rebuild(self, progress: Progress | None = None) -> RebuildReport:

@@ -137,6 +137,7 @@ class Withdrawals:
 
 def _enrolled(connection: sa.Connection, subject_id: str) -> Subject:
     person = read_subject(connection, subject_id)
-    if person.state is SubjectState.WITHDRAWN:
-        raise FrsError(Reason.SUBJECT_WITHDRAWN, f"Subject {subject_id} has been withdrawn.", subject=subject_id)
+    if person.state is not SubjectState.ENROLLED:
+        message = f"Subject {subject_id} has been {person.state}."
+        raise FrsError(Reason.SUBJECT_WITHDRAWN, message, subject=subject_id)
     return person

@@ -15,11 +15,13 @@ STATES: dict[AlertState, review_pb2.AlertState.ValueType] = {
     AlertState.CONFIRMED_TRUE: review_pb2.ALERT_STATE_CONFIRMED_TRUE,
     AlertState.CONFIRMED_FALSE: review_pb2.ALERT_STATE_CONFIRMED_FALSE,
     AlertState.UNCONFIRMED: review_pb2.ALERT_STATE_UNCONFIRMED,
+    AlertState.UNREVIEWED: review_pb2.ALERT_STATE_UNREVIEWED,
 }
 CHANGES: dict[str, review_pb2.AlertChange.ValueType] = {
     "raised": review_pb2.ALERT_CHANGE_RAISED,
     "adjudicated": review_pb2.ALERT_CHANGE_ADJUDICATED,
     "engaged": review_pb2.ALERT_CHANGE_ENGAGED,
+    "erased": review_pb2.ALERT_CHANGE_ERASED,
 }
 ENGAGEMENTS: dict[int, str] = {
     review_pb2.ENGAGEMENT_CONFIRMED_TRUE: "confirmed-true",
@@ -54,6 +56,7 @@ def alert_message(value: Alert, probe: bytes = b"", reference: bytes = b"") -> r
         engagement_time=stamp(value.engagement_at),
         engagement_by=value.engagement_by or "",
         engagement_note=value.engagement_note or "",
+        erase_time=stamp(value.erased_at),
         self_defined_group=value.self_defined_group or "",
     )
 

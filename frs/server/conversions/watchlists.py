@@ -41,6 +41,7 @@ STATES: dict[WatchlistState, watchlist_pb2.WatchlistState.ValueType] = {
 SUBJECT_STATES: dict[SubjectState, watchlist_pb2.SubjectState.ValueType] = {
     SubjectState.ENROLLED: watchlist_pb2.SUBJECT_STATE_ENROLLED,
     SubjectState.WITHDRAWN: watchlist_pb2.SUBJECT_STATE_WITHDRAWN,
+    SubjectState.ERASED: watchlist_pb2.SUBJECT_STATE_ERASED,
 }
 _MODES_BACK = {number: mode for mode, number in MODES.items()}
 _STATES_BACK = {number: state for state, number in STATES.items()}

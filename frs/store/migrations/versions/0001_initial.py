@@ -143,6 +143,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.Column("finished_at", sa.String(27), nullable=True),
         sa.Column("error_reason", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("probes_matched", sa.Integer(), nullable=True),
         sa.Column("erased_at", sa.String(27), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -281,6 +282,15 @@ def upgrade() -> None:  # a statement for each table and index
     op.create_index("ix_alert_state", "alert", ["state"], unique=False)
     op.create_index("ix_alert_subject_id", "alert", ["subject_id"], unique=False)
     op.create_index("ix_alert_watchlist_id", "alert", ["watchlist_id"], unique=False)
+    op.create_index(
+        "ix_alert_figures",
+        "alert",
+        [
+            *("created_at", "deployment_id", "camera_id", "state", "adjudicated_by"),
+            *("self_defined_group", "adjudicated_at", "engagement_at"),
+        ],
+        unique=False,
+    )
     op.create_index("ix_alert_due", "alert", ["erased_at", "created_at", "id"], unique=False)
     op.create_index("ix_alert_pictures_due", "alert", ["pictures_erased_at", "created_at", "id"], unique=False)
     op.create_table(
