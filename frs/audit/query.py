@@ -18,6 +18,7 @@ from frs.audit.conditions import Anything, ByAction, ByActor, ByReference, Condi
 from frs.audit.event import format_time
 from frs.store.schema import audit_event
 from frs.store.vault import Vault
+from frs.types import Json
 
 _event = audit_event.c
 _KINDS = ("watchlist", "subject", "deployment", "alert", "search", "job")
@@ -44,6 +45,15 @@ class EventFilter:
     alert: str | None = None
     search: str | None = None
     job: str | None = None
+
+    def given(self) -> dict[str, Json]:
+        """Return what is asked for as JSON, for the event that logs the question."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in values.items()
+            if value is not None
+        }
 
     def fingerprint(self) -> str:
         """Return text that tells filters apart, for page tokens."""

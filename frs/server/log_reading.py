@@ -5,8 +5,7 @@ The event names the filters or the index that was asked for, never what was foun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass
 
 from frs.audit import tree
 from frs.audit.actions import Action
@@ -16,7 +15,7 @@ from frs.audit.nodes import node_reader
 from frs.errors import FrsError, Reason
 from frs.server.journal import Journal
 from frs.store.database import Database
-from frs.types import Actor, Json, Page
+from frs.types import Actor, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class LogReading:
         if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
             raise FrsError(Reason.INVALID_FIELD, "since must not be after until", field="since")
         page = self._audit.list(wanted, page_size, page_token, newest_first)
-        self._journal.record(actor, Action.LOG_READ, {"filter": _filter_json(wanted), "events": len(page.items)})
+        self._journal.record(actor, Action.LOG_READ, {"filter": wanted.given(), "events": len(page.items)})
         return page
 
     def get(self, actor: Actor, seq: int) -> Proven:
@@ -109,12 +108,3 @@ class LogReading:
     def _signed(self, note: str) -> Signed:
         checkpoint = self._audit.read(note)
         return Signed(checkpoint, note, self._audit.vkey_of(checkpoint.origin))
-
-
-def _filter_json(wanted: EventFilter) -> dict[str, Json]:
-    values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-        if value is not None
-    }
