@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
-from frs.store.database import Database
+from frs.store.database import Database, Transaction
 from frs.types import Actor, Event, Json, References
 
 
 class Journal:
-    """Appends an event in a transaction of its own. Thread-safe; the rooms log their acts themselves."""
+    """Appends events in a transaction of their own. Thread-safe; the rooms log their acts themselves."""
 
     def __init__(self, database: Database, audit: AuditLog) -> None:
         self._database = database
@@ -21,5 +21,13 @@ class Journal:
         self, actor: Actor, action: Action, payload: Mapping[str, Json], references: References | None = None
     ) -> None:
         """Log it, durable when this returns. Raises LOG_UNAVAILABLE or what the storage raises."""
-        event = Event(action, actor, references or References(), payload)
-        self._database.write(lambda tx: self._audit.append(tx, event))
+        self.record_all([Event(action, actor, references or References(), payload)])
+
+    def record_all(self, events: Sequence[Event]) -> None:
+        """Log all of them or none, durable when this returns. Raises as :meth:`record`."""
+
+        def act(tx: Transaction) -> None:
+            for event in events:
+                self._audit.append(tx, event)
+
+        self._database.write(act)

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from frs.errors import FrsError, Reason
+from frs.match.job_records import Job
 from frs.match.jobs import Jobs
 from frs.match.stills import StillSearches
 from frs.match.uploads import Uploads
 from frs.server import names
 from frs.server.caller import caller
+from frs.server.consultations import Consultations
 from frs.server.conversions.common import authority, watchlist_ids
 from frs.server.conversions.retrospective import (
     job_message,
@@ -24,6 +26,7 @@ from frs.server.paging import DEFAULT_WITH_IMAGES, page_size
 from frs.server.ringing import listening
 from frs.server.waiting import Stopping
 from frs.server.workers import Workers
+from frs.types import Actor, Page
 from frs.v1 import retrospective_pb2 as pb
 from frs.v1 import retrospective_pb2_grpc
 
@@ -36,6 +39,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         stills: StillSearches,
         uploads: Uploads,
         jobs: Jobs,
+        consultations: Consultations,
         workers: Workers,
         waiting: Workers,
         writing: Workers,
@@ -44,6 +48,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         self._stills = stills
         self._uploads = uploads
         self._jobs = jobs
+        self._consultations = consultations
         self._workers = workers
         self._waiting = waiting
         self._writing = writing
@@ -114,17 +119,18 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         return job_message(submitted)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.Job:
-        """Return a job."""
-        return job_message(await self._workers.run(self._jobs.get, names.last_id(names.JOB, request.name)))
+        """Return a job; reading is logged, once a minute however often it is asked for."""
+        return job_message(await self._workers.run(self._read, caller(), names.last_id(names.JOB, request.name)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
-        """Return a page of jobs, newest first."""
-        page = await self._workers.run(self._jobs.list, page_size(request.page_size), request.page_token)
+        """Return a page of jobs, newest first; reading is logged."""
+        page = await self._workers.run(self._read_page, caller(), page_size(request.page_size), request.page_token)
         return pb.ListJobsResponse(jobs=[job_message(item) for item in page.items], next_page_token=page.next_token)
 
     async def WatchJob(self, request: pb.WatchJobRequest, context: Any) -> AsyncIterator[pb.Job]:
-        """Send the job now and whenever it has changed, until it has finished."""
+        """Send the job now and whenever it has changed, until it has finished; logged once, as it begins."""
         name, last = names.last_id(names.JOB, request.name), None
+        await self._waiting.run(self._watch, caller(), name)
         with listening(self._jobs.bell) as bell:
             while True:
                 job = await self._waiting.run(self._jobs.get, name)
@@ -165,3 +171,16 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         return pb.ListJobSubjectsResponse(
             subjects=[subject_message(item) for item in page.items], next_page_token=page.next_token
         )
+
+    def _read(self, actor: Actor, name: str) -> Job:
+        found = self._jobs.get(name)
+        self._consultations.job_again(actor, found)
+        return found
+
+    def _read_page(self, actor: Actor, size: int, token: str) -> Page[Job]:
+        page = self._jobs.list(size, token)
+        self._consultations.jobs(actor, page.items, {"asked": "list", "first_page": not token})
+        return page
+
+    def _watch(self, actor: Actor, name: str) -> None:
+        self._consultations.job(actor, self._jobs.get(name), {"asked": "watch"})

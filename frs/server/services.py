@@ -8,7 +8,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from frs.oversight.statistics import Statistics
 from frs.server.application import Application
+from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
 from frs.server.health import NEEDS, Health
 from frs.server.live import LiveServicer
@@ -64,15 +66,26 @@ class Services:
             settings.live,
         )
         unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
-        self._watchlists = WatchlistServicer(application.watchlists, unary, self.stops, application.clock)
+        consultations = Consultations(journal)
+        self._watchlists = WatchlistServicer(
+            application.watchlists, consultations, unary, self.stops, application.clock
+        )
         self._deployments = DeploymentServicer(application.deployments, unary, self.stops)
         self._retrospective = RetrospectiveServicer(
-            application.stills, application.uploads, application.jobs, unary, waiting, self.uploads, stopping
+            application.stills,
+            application.uploads,
+            application.jobs,
+            consultations,
+            unary,
+            waiting,
+            self.uploads,
+            stopping,
         )
-        self._operator = OperatorServicer(application.operator, unary)
-        self._review = ReviewServicer(application.alerts, journal, unary, waiting, stopping)
+        self._operator = OperatorServicer(application.operator, consultations, unary)
+        self._review = ReviewServicer(application.alerts, journal, consultations, unary, waiting, stopping)
         reading = LogReading(application.database, audit, journal)
-        self._oversight = OversightServicer(reading, audit, application.watchlists, unary, waiting)
+        statistics = Statistics(application.database, audit, settings.statistics)
+        self._oversight = OversightServicer(reading, audit, application.watchlists, statistics, unary, waiting)
 
     @property
     def _pools(self) -> tuple[Workers, ...]:

@@ -11,6 +11,7 @@ from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.server import names
 from frs.server.caller import caller
+from frs.server.consultations import Consultations
 from frs.server.conversions.watchlists import (
     enrolment_message,
     image_draft,
@@ -24,10 +25,10 @@ from frs.server.conversions.watchlists import (
 )
 from frs.server.paging import page_size
 from frs.server.workers import Workers
-from frs.types import Actor
+from frs.types import Actor, Json, Page
 from frs.v1 import watchlist_pb2 as pb
 from frs.v1 import watchlist_pb2_grpc
-from frs.watchlist.model import Enrolment, ImageDraft, Subject, Watchlist
+from frs.watchlist.model import Enrolment, ImageDraft, Subject, SubjectState, Watchlist, WatchlistState
 from frs.watchlist.registry import Watchlists
 
 _GET_SUBJECT = "/frs.v1.WatchlistService/GetSubject"
@@ -44,10 +45,13 @@ _ADD_PATHS = {f"images[0].{name}": f"image.{name}" for name in ("source", "taken
 
 
 class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
-    """Keeps watchlists and the people on them."""
+    """Keeps watchlists and the people on them; each reading is logged before it is answered."""
 
-    def __init__(self, watchlists: Watchlists, workers: Workers, stops: Workers, clock: Clock) -> None:
+    def __init__(
+        self, watchlists: Watchlists, consultations: Consultations, workers: Workers, stops: Workers, clock: Clock
+    ) -> None:
         self._watchlists = watchlists
+        self._consultations = consultations
         self._workers = workers
         self._stops = stops
         self._clock = clock
@@ -60,12 +64,16 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def GetWatchlist(self, request: pb.GetWatchlistRequest, context: Any) -> pb.Watchlist:
         """Return one."""
-        return self._message(await self._workers.run(self._watchlists.get, _list(request.name)))
+        return self._message(await self._workers.run(self._read, caller(), _list(request.name)))
 
     async def ListWatchlists(self, request: pb.ListWatchlistsRequest, context: Any) -> pb.ListWatchlistsResponse:
         """Return a page of them, by name."""
         page = await self._workers.run(
-            self._watchlists.list, page_size(request.page_size), request.page_token, watchlist_state(request.state)
+            self._read_page,
+            caller(),
+            page_size(request.page_size),
+            request.page_token,
+            watchlist_state(request.state),
         )
         return pb.ListWatchlistsResponse(
             watchlists=[self._message(item) for item in page.items], next_page_token=page.next_token
@@ -132,12 +140,13 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def GetSubject(self, request: pb.GetSubjectRequest, context: Any) -> pb.Subject:
         """Return a person on a list."""
-        return subject_message(await self._workers.run(self._subject, request.name))
+        return subject_message(await self._workers.run(self._read_subject, caller(), request.name))
 
     async def ListSubjects(self, request: pb.ListSubjectsRequest, context: Any) -> pb.ListSubjectsResponse:
         """Return a page of a list's people, by nominal."""
         page = await self._workers.run(
-            self._watchlists.list_subjects,
+            self._read_subjects,
+            caller(),
             _list(request.parent),
             page_size(request.page_size),
             request.page_token,
@@ -158,6 +167,30 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     def _message(self, value: Watchlist) -> pb.Watchlist:
         return watchlist_message(value, self._clock.now())
+
+    def _read(self, actor: Actor, name: str) -> Watchlist:
+        found = self._watchlists.get(name)
+        self._consultations.watchlists(actor, [found], {"asked": "one"})
+        return found
+
+    def _read_page(self, actor: Actor, size: int, token: str, state: WatchlistState | None) -> Page[Watchlist]:
+        page = self._watchlists.list(size, token, state)
+        self._consultations.watchlists(actor, page.items, {"asked": "list", "state": state, "first_page": not token})
+        return page
+
+    def _read_subject(self, actor: Actor, name: str) -> Subject:
+        found = self._subject(name)
+        asked: dict[str, Json] = {"asked": "one", "subject": found.id}
+        self._consultations.subjects(actor, [found], self._watchlists.get(found.watchlist), asked)
+        return found
+
+    def _read_subjects(
+        self, actor: Actor, watchlist: str, size: int, token: str, state: SubjectState | None
+    ) -> Page[Subject]:
+        page = self._watchlists.list_subjects(watchlist, size, token, state)
+        asked: dict[str, Json] = {"asked": "list", "state": state, "first_page": not token}
+        self._consultations.subjects(actor, page.items, self._watchlists.get(watchlist), asked)
+        return page
 
     # Ids of subjects and images are unique by themselves; a name must also be true of whose they are.
 

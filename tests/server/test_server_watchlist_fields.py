@@ -9,7 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
+from frs.server.consultations import Consultations
 from frs.server.instants import stamp
+from frs.server.journal import Journal
 from frs.server.watchlists import WatchlistServicer
 from frs.server.workers import Workers
 from frs.v1 import common_pb2, watchlist_pb2, watchlist_pb2_grpc
@@ -26,9 +28,10 @@ def service(
 ) -> Iterator[watchlist_pb2_grpc.WatchlistServiceStub]:
     """Give the real service, called over TLS."""
     at, workers = module_installation, Workers("test", 1, 4)
+    consultations = Consultations(Journal(at.store.database, at.audit))
 
     def register(server: grpc.aio.Server, _: object) -> None:
-        servicer = WatchlistServicer(at.watchlists, workers, workers, at.clock)
+        servicer = WatchlistServicer(at.watchlists, consultations, workers, workers, at.clock)
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(servicer, server)
 
     with run_edge(register).channel() as channel:
