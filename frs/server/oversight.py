@@ -7,9 +7,12 @@ from typing import Any
 
 from frs.audit.log import AuditLog
 from frs.errors import FrsError, Reason
+from frs.oversight.statistics import Statistics
 from frs.server import names
 from frs.server.caller import caller
 from frs.server.conversions.oversight import checkpoint_message, event_filter, event_message
+from frs.server.conversions.statistics import statistics_message
+from frs.server.instants import instant
 from frs.server.log_reading import LogReading, Signed
 from frs.server.paging import page_size
 from frs.server.workers import Workers
@@ -24,9 +27,16 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
     """Reads and proves the log."""
 
     def __init__(
-        self, reading: LogReading, audit: AuditLog, watchlists: Watchlists, workers: Workers, waiting: Workers
+        self,
+        reading: LogReading,
+        audit: AuditLog,
+        watchlists: Watchlists,
+        statistics: Statistics,
+        workers: Workers,
+        waiting: Workers,
     ) -> None:
         self._reading = reading
+        self._statistics = statistics
         self._audit = audit
         self._watchlists = watchlists
         self._workers = workers
@@ -97,8 +107,15 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
     async def Statistics(
         self, request: oversight_pb2.StatisticsRequest, context: Any
     ) -> oversight_pb2.StatisticsResponse:
-        """Return figures."""
-        raise FrsError(Reason.METHOD_UNKNOWN, "Statistics")
+        """Return the figures of a period."""
+        found = await self._waiting.run(
+            self._statistics.read,
+            caller(),
+            instant(request.since),
+            instant(request.until),
+            names.optional_id(names.DEPLOYMENT, request.deployment),
+        )
+        return statistics_message(found)
 
     def _leaves(self, start: int, stop: int) -> list[bytes]:
         return list(self._audit.leaves(start, stop))

@@ -510,7 +510,7 @@ class StatisticsRequest(_message.Message):
     """"deployments/{deployment}"; empty for all."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Period of the deployments' hours that count; both needed. Hours begun within the period count whole."""
+        """The period, both needed: alerts raised from since on and before until; faces of the hours begun within it."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp: ...
@@ -538,6 +538,11 @@ class StatisticsResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     DEPLOYMENTS_FIELD_NUMBER: _builtins.int
     SEARCHES_FIELD_NUMBER: _builtins.int
+    REVIEWERS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    LEAST_PUBLISHED_FIELD_NUMBER: _builtins.int
+    least_published: _builtins.int
+    """The policy: a part of a breakdown with fewer alerts than this is not to be published."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -550,8 +555,14 @@ class StatisticsResponse(_message.Message):
     def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeploymentStatistics]: ...
     @_builtins.property
     def searches(self) -> Global___SearchFigures:
-        """Operator-initiated and retrospective searches of the period."""
+        """Operator-initiated and retrospective searches of the period; absent when one deployment was asked for."""
 
+    @_builtins.property
+    def reviewers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]:
+        """All deployments together, by the name of who adjudicated and by self-defined group."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]: ...
     def __init__(
         self,
         *,
@@ -560,10 +571,13 @@ class StatisticsResponse(_message.Message):
         total: Global___Figures | None = ...,
         deployments: _abc.Iterable[Global___DeploymentStatistics] | None = ...,
         searches: Global___SearchFigures | None = ...,
+        reviewers: _abc.Iterable[Global___NamedFigures] | None = ...,
+        groups: _abc.Iterable[Global___NamedFigures] | None = ...,
+        least_published: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "groups", b"groups", "least_published", b"least_published", "reviewers", b"reviewers", "searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -766,9 +780,9 @@ class Rate(_message.Message):
     numerator: _builtins.int
     denominator: _builtins.int
     rate: _builtins.float
-    """Absent when the denominator is 0."""
+    """Absent when the denominator is 0, or below the numerator at the edge of a period."""
     lower: _builtins.float
-    """Clopper-Pearson, 95 %."""
+    """Clopper-Pearson, 95 %; 0 and 1 where there is no rate."""
     upper: _builtins.float
     def __init__(
         self,
