@@ -105,9 +105,18 @@ def _last_event(cutoff: datetime) -> sa.ScalarSelect[Any]:
     return sa.select(event.c.seq).where(event.c.time <= cutoff).order_by(*order).limit(1).scalar_subquery()
 
 
+_LEFT = ("enrolled", "withdrawn")
+
+
+def entries_due(list_id: str, now: datetime) -> sa.Select[Any]:
+    """Return the ids of a list's entries of which something is left and that nothing holds."""
+    left = sa.select(subject.c.id).where(subject.c.watchlist_id == list_id, subject.c.state.in_(_LEFT))
+    return left.where(unheld(on_entry(), now, subject)).order_by(subject.c.id)
+
+
 def entries_left() -> sa.Select[Any]:
     """Return the ids of a list's entries of which something is left, for the list of the enclosing query's row."""
-    left = subject.c.state.in_(["enrolled", "withdrawn"])
+    left = subject.c.state.in_(_LEFT)
     return sa.select(subject.c.id).where(subject.c.watchlist_id == watchlist.c.id, left)
 
 
@@ -117,7 +126,7 @@ def _list_holder(now: datetime) -> sa.ColumnElement[Any]:
     person = (
         sa.select(sa.func.min(hold.c.id))
         .select_from(subject.join(hold, on_entry()))
-        .where(subject.c.watchlist_id == watchlist.c.id, subject.c.state.in_(["enrolled", "withdrawn"]), in_force(now))
+        .where(subject.c.watchlist_id == watchlist.c.id, subject.c.state.in_(_LEFT), in_force(now))
         .correlate(watchlist)
         .scalar_subquery()
     )

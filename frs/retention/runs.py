@@ -1,0 +1,270 @@
+"""Runs: what is due is destroyed, kind by kind, in bounded batches.
+
+Promises: nothing goes before its instant by the clock, and nothing that a hold in force keeps: both are asked anew in
+the act that destroys. Each batch is one act, so that nothing is ever half destroyed: whatever kills the process, what
+was committed is gone with its keys, and the rest is due still and goes with the next run. What one thing or one kind
+raises does not keep the others waiting; the first such failure is raised at the end. A run that destroyed something
+leaves one event ``retention.run`` with its counts (:mod:`frs.retention.run_record`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+import structlog
+
+from frs.audit.log import AuditLog
+from frs.clock import Clock
+from frs.errors import FrsError, Reason
+from frs.retention.due import SOURCES, Key, entries_due
+from frs.retention.erasers import Erasers
+from frs.retention.holds import Holds
+from frs.retention.periods import Kind, periods
+from frs.retention.run_record import Run, RunRecord, log_run
+from frs.settings import RetentionSettings
+from frs.store.database import Database, Transaction
+from frs.store.schema import alert, subject, watchlist
+from frs.types import Actor
+from frs.watchlist.registry import Watchlists
+
+__all__ = ["RetentionRuns", "Run"]
+
+BATCH = 100
+"""Things destroyed in one act: short enough that nobody who writes waits long."""
+PAYLOADS_AT_ONCE = 500
+UNREVIEWED = "unreviewed"
+"""Counted beside the kinds: alerts that nobody had decided."""
+SUBJECTS = "subjects"
+"""Counted beside the kinds: people of the watchlists that went."""
+
+_log = structlog.get_logger()
+_NOBODY_TO_BLAME = frozenset(
+    {
+        Reason.STORAGE_FULL,
+        Reason.STORAGE_FAILED,
+        Reason.SHUTTING_DOWN,
+        Reason.LOG_UNAVAILABLE,
+        Reason.LOG_INCONSISTENT,
+        Reason.OVERLOADED,
+    }
+)
+"""No single thing of a batch is at fault: each alone would fail as well."""
+
+
+class PolicyVersion(Protocol):
+    """Says under which version of the policy things are destroyed."""
+
+    @property
+    def version(self) -> int:
+        """Of the policy in force."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: Key
+    start: datetime
+
+
+_Find = Callable[[Transaction, "_Row | None", int], "list[_Row]"]
+_Destroy = Callable[[Transaction, "Sequence[_Row]"], None]
+
+
+class RetentionRuns:
+    """Destroys what is due; thread-safe, one run at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        audit: AuditLog,
+        erasers: Erasers,
+        watchlists: Watchlists,
+        holds: Holds,
+        policy: PolicyVersion,
+        settings: RetentionSettings,
+        clock: Clock,
+    ) -> None:
+        self._database, self._audit, self._erasers, self._watchlists = database, audit, erasers, watchlists
+        self._holds, self._policy, self._clock = holds, policy, clock
+        self._periods = {period.kind: period for period in periods(settings)}
+        self._running = threading.Lock()
+
+    def run(self, actor: Actor) -> Run:
+        """Destroy everything that is due now.
+
+        Raises the first failure after everything else was tried: FrsError LOG_UNAVAILABLE, STORAGE_FULL,
+        STORAGE_FAILED, or what a thing that cannot be destroyed raised. What went is gone and logged all the same.
+        """
+        with self._running:
+            return _Round(self, actor).run()
+
+    def due(self, connection: sa.Connection, kind: Kind, after: _Row | None, limit: int) -> list[_Row]:
+        """Return what is due of a kind now and held by nothing, in order, behind ``after``."""
+        source, now = SOURCES[kind], self._clock.now()
+        query = source.walk(self._periods[kind].cutoff(now)).where(source.unheld(now)).limit(limit)
+        if after is not None:
+            query = query.where(source.after(after.start, after.id))
+        return [_Row(row.id, row.start) for row in connection.execute(query)]
+
+
+class _Round:
+    """One run."""
+
+    def __init__(self, runs: RetentionRuns, actor: Actor) -> None:
+        self._runs, self._actor = runs, actor
+        self._database, self._audit, self._erasers = runs._database, runs._audit, runs._erasers
+        self._record = RunRecord(runs._clock.now(), runs._policy.version)
+        self._failure: Exception | None = None
+
+    def run(self) -> Run:
+        self._database.write(lambda tx: log_run(tx, self._audit, Actor.system(), interrupted=True))
+        for kind in SOURCES:
+            try:
+                self._kind(kind)
+            except Exception as error:  # noqa: BLE001  # whatever a kind runs into, the others are due as well
+                self._failed(kind, error)
+        done = self._database.write(lambda tx: log_run(tx, self._audit, self._actor, interrupted=False))
+        if self._failure is not None:
+            raise self._failure
+        return done or Run(self._record.started, self._record.policy, {}, None)
+
+    def _kind(self, kind: Kind) -> None:
+        if kind is Kind.WATCHLIST:
+            self._lists()
+            return
+        limit = PAYLOADS_AT_ONCE if kind is Kind.PAYLOAD else BATCH
+        self._sweep(kind, limit, partial(self._find, kind), partial(self._destroy, kind))
+
+    def _find(self, kind: Kind, tx: Transaction, after: _Row | None, limit: int) -> list[_Row]:
+        return self._runs.due(tx.connection, kind, after, limit)
+
+    def _destroy(self, kind: Kind, tx: Transaction, rows: Sequence[_Row]) -> None:
+        """Destroy within the act, and count there."""
+        ids: list[Any] = [row.id for row in rows]
+        erasers = self._erasers
+        counts: dict[str, int] = {}
+        if kind is Kind.PAYLOAD:
+            counts[kind] = erasers.payload(tx, ids)
+        elif kind is Kind.HOLD:
+            counts[kind] = self._runs._holds.forget(tx, ids)
+        elif kind is Kind.ALERT:
+            counts[UNREVIEWED] = _pending(tx.connection, ids)
+            counts[kind] = sum(erasers.alert(tx, each) for each in ids)
+        elif kind is Kind.ALERT_PICTURES:
+            counts[kind] = sum(erasers.alert_pictures(tx, each) for each in ids)
+        elif kind is Kind.UPLOAD:
+            counts[kind] = sum(erasers.upload(tx, each, "not used in time") for each in ids)
+        elif kind is Kind.JOB:
+            counts[kind] = sum(erasers.job(tx, each) for each in ids)
+        elif kind is Kind.SEARCH:
+            counts[kind] = sum(erasers.search(tx, each) for each in ids)
+        else:
+            counts[kind] = sum(erasers.subject(tx, each, "retention") for each in ids)
+        self._record.add(tx, counts)
+
+    # --- watchlists ---
+
+    def _lists(self) -> None:
+        """Empty every list that is due: retire one that only expired, then destroy the entries that nothing holds."""
+        after: _Row | None = None
+        while True:
+            with self._database.read() as connection:
+                rows = self._runs.due(connection, Kind.WATCHLIST, after, BATCH)
+                states = _states(connection, rows)
+            if not rows:
+                return
+            for row in rows:
+                name = str(row.id)
+                try:
+                    if states[name] != "retired":
+                        why = "It expired, and what it holds is kept no longer."
+                        self._runs._watchlists.retire(Actor.system(), name, why)
+                    self._sweep(Kind.WATCHLIST, BATCH, partial(self._entries, name), partial(self._erase, name))
+                except Exception as error:
+                    if _nobody_to_blame(error):
+                        raise
+                    self._failed(Kind.WATCHLIST, error)
+            after = rows[-1]
+
+    def _entries(self, name: str, tx: Transaction, after: _Row | None, limit: int) -> list[_Row]:
+        """Return entries to destroy, if the list itself is due and not held in the act as well."""
+        source, now = SOURCES[Kind.WATCHLIST], self._runs._clock.now()
+        cutoff = self._runs._periods[Kind.WATCHLIST].cutoff(now)
+        due = source.select(cutoff, source.start).where(source.id == name, source.unheld(now))
+        start = tx.connection.scalar(due)
+        if start is None:
+            return []
+        query = entries_due(name, now).limit(limit)
+        if after is not None:
+            query = query.where(subject.c.id > after.id)
+        return [_Row(each, start) for each in tx.connection.scalars(query)]
+
+    def _erase(self, name: str, tx: Transaction, rows: Sequence[_Row]) -> None:
+        gone = sum(self._erasers.subject(tx, str(row.id), "retention") for row in rows)
+        left = tx.connection.execute(entries_due(name, self._runs._clock.now()).limit(1)).first()
+        self._record.add(tx, {Kind.WATCHLIST: int(gone > 0 and left is None), SUBJECTS: gone})
+
+    # --- batches ---
+
+    def _sweep(self, kind: Kind, limit: int, find: _Find, destroy: _Destroy) -> None:
+        """Destroy all that is found, a batch an act; of a batch that fails, each alone; step over what cannot go."""
+        after: _Row | None = None
+        while True:
+            rows, error = self._act(find, destroy, after, limit)
+            if error is None:
+                if not rows:
+                    return
+                after = rows[-1]
+                continue
+            if not rows or _nobody_to_blame(error):
+                raise error
+            for _ in rows:
+                alone, error = self._act(find, destroy, after, 1)
+                if error is not None and (not alone or _nobody_to_blame(error)):
+                    raise error
+                if error is not None:
+                    self._failed(kind, error)
+                if alone:
+                    after = alone[-1]
+
+    def _act(
+        self, find: _Find, destroy: _Destroy, after: _Row | None, limit: int
+    ) -> tuple[list[_Row], Exception | None]:
+        """Find and destroy in one act; returns what was found, and why it failed if it did."""
+        found: list[_Row] = []
+
+        def act(tx: Transaction) -> None:
+            found.extend(find(tx, after, limit))
+            if found:
+                destroy(tx, found)
+
+        try:
+            self._database.write(act)
+        except Exception as error:  # noqa: BLE001  # the caller decides whom it keeps waiting
+            return found, error
+        return found, None
+
+    def _failed(self, kind: Kind, error: Exception) -> None:
+        reason = str(error.reason) if isinstance(error, FrsError) else type(error).__name__
+        _log.error("retention failed", kind=str(kind), reason=reason)
+        self._failure = self._failure or error
+
+
+def _nobody_to_blame(error: Exception) -> bool:
+    return isinstance(error, FrsError) and error.reason in _NOBODY_TO_BLAME
+
+
+def _pending(connection: sa.Connection, ids: Sequence[str]) -> int:
+    query = sa.select(sa.func.count()).select_from(alert).where(alert.c.id.in_(ids), alert.c.state == "pending")
+    return connection.scalar(query) or 0
+
+
+def _states(connection: sa.Connection, rows: Sequence[_Row]) -> dict[str, str]:
+    query = sa.select(watchlist.c.id, watchlist.c.state).where(watchlist.c.id.in_([row.id for row in rows]))
+    return {row.id: row.state for row in connection.execute(query)}
