@@ -1,4 +1,4 @@
-"""Cosignatures of witnesses on checkpoints (C2SP tlog-cosignature): who else vouches for a log's size and root, and when.
+"""Cosignatures of witnesses on checkpoints (C2SP tlog-cosignature): who else vouches for a log's size and root.
 
 Two types. ML-DSA-44 (0x06, FIPS 204), which the specification asks new deployments to use and ours signs with: the
 message is a structure of label, cosigner's name, time, log's origin, start, end and root. Ed25519 ``cosignature/v1``
@@ -104,7 +104,7 @@ class CosignatureVerifier:
             if self.kind is Kind.ED25519:
                 Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, ed25519_message(time, text))
             else:
-                checkpoint = Checkpoint.parse(text)
+                checkpoint = checkpoint_of(text)
                 message = cosigned_message(self.name, time, checkpoint.origin, checkpoint.size, checkpoint.root)
                 MLDSA44PublicKey.from_public_bytes(self.public_key).verify(signature, message)
         except (InvalidSignature, ValueError) as error:
@@ -143,6 +143,14 @@ def cosigned_message(name: str, time: int, origin: str, size: int, root: bytes) 
 def ed25519_message(time: int, text: str) -> bytes:
     """Return what an Ed25519 cosignature signs of a checkpoint's text."""
     return f"cosignature/v1\ntime {time}\n{text}".encode()
+
+
+def checkpoint_of(text: str) -> Checkpoint:
+    """Read a checkpoint's text; extension lines, which may follow, are not looked at. Raises FrsError."""
+    lines = text.removesuffix("\n").split("\n")
+    if "" in lines:
+        raise FrsError(Reason.LOG_INCONSISTENT, "The checkpoint cannot be read: it has an empty line.")
+    return Checkpoint.parse("".join(f"{line}\n" for line in lines[:3]))
 
 
 def add_signatures(note: str, signatures: Sequence[Signature]) -> str:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "identify": ("frs.cli.identify", "search one photograph at once and record the outcome"),
     "review": ("frs.cli.review", "decide alerts"),
     "audit": ("frs.cli.audit", "read and verify the log"),
+    "witness": ("frs.cli.witness", "run a witness of the log, apart from the service"),
     "demo": ("frs.cli.demo", "the whole way of a face, offline, on this machine"),
 }
 
