@@ -2,8 +2,8 @@
 
 Every piece is sealed (:mod:`frs.match.sealed_media`) and on the disk, and only then is the committed offset moved; a
 crash leaves at most a tail that nobody was told of. The whole is compared with its SHA-256 when the last byte is in.
-An upload is destroyed, its key first, when its last job has finished, when it is deleted, or when no job used it
-in time. The record that it existed stays, with its name and checksum; its bytes do not.
+An upload is destroyed, its key first, when its last job has finished, when it is deleted, or by retention when no job
+used it in time; never while a hold keeps it. The record that it existed stays, with its name and checksum; its bytes do not.
 
 An upload is its creator's and any investigator's; to everybody else it does not exist.
 """
@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
 
 import sqlalchemy as sa
 
@@ -56,6 +54,7 @@ class Uploads:
         make_folder(self._folder)
         # One thread at a time works on an upload; which lock follows from its name.
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
+        self._held: Callable[[sa.Connection, Sequence[str]], set[str]] = lambda _connection, _ids: set()
 
     def create(self, actor: Actor, kind: MediaKind, file_name: str, size: int, sha256: str) -> Upload:
         """Announce media of ``size`` bytes. Raises FrsError(UPLOAD_TOO_LARGE)."""
@@ -133,6 +132,8 @@ class Uploads:
             def act(tx: Transaction) -> None:
                 if self.in_use(tx.connection, [upload_id]):
                     raise FrsError(Reason.UPLOAD_IN_USE, "A job that has not finished needs this upload.")
+                if self._held(tx.connection, [upload_id]):
+                    raise FrsError(Reason.UPLOAD_IN_USE, "A hold keeps this upload until it is released or ends.")
                 self.destroy(tx, actor, [upload_id], "deleted")
 
             if record.state is not UploadState.DESTROYED:
@@ -148,18 +149,21 @@ class Uploads:
             record, stored = read_upload(connection, upload_id)
         return self._media(require_complete(record).id).chunks(stored)
 
-    def expire(self) -> int:
-        """Destroy uploads that no job used in time and files that no record needs; returns how many uploads."""
-        oldest = self._clock.now() - timedelta(hours=self._settings.retention.upload_hours)
-        held = upload.c.state.in_([UploadState.RECEIVING, UploadState.COMPLETE])
+    def heed(self, held: Callable[[sa.Connection, Sequence[str]], set[str]]) -> None:
+        """Have ``held`` say which uploads are kept: neither use nor deletion destroys those."""
+        self._held = held
+
+    def sweep(self) -> None:
+        """Remove files that no upload needs: a crash leaves one between a destruction's commit and the removal."""
+        try:
+            names = {path.name for path in self._folder.iterdir()}
+        except OSError as error:
+            raise FrsError(Reason.STORAGE_FAILED, f"The uploads cannot be listed: {error.strerror}.") from error
+        there = upload.c.state.in_([UploadState.RECEIVING, UploadState.COMPLETE])
         with self._database.read() as connection:
-            late = connection.scalars(sa.select(upload.c.id).where(held, upload.c.created_at <= oldest)).all()
-            late = [each for each in late if not self.in_use(connection, [each])]
-        for upload_id in late:
-            with self._lock(upload_id):
-                self._database.write(partial(self._expire, upload_id=upload_id))
-        self._sweep(held)
-        return len(late)
+            names -= set(connection.scalars(sa.select(upload.c.id).where(there)))
+        for name in names:
+            self._media(name).remove()
 
     def require(self, connection: sa.Connection, actor: Actor, ids: Sequence[str]) -> tuple[Upload, ...]:
         """Return complete uploads the actor may use. Raises FrsError(UPLOAD_NOT_FOUND, UPLOAD_INCOMPLETE)."""
@@ -178,8 +182,8 @@ class Uploads:
         return set(connection.scalars(query))
 
     def destroy_unneeded(self, tx: Transaction, actor: Actor, ids: Sequence[str], job_id: str) -> None:
-        """Destroy, in the act that ends a job, those of its uploads that no other job needs."""
-        needed = self.in_use(tx.connection, ids)
+        """Destroy, in the act that ends a job, those of its uploads that no other job needs and no hold keeps."""
+        needed = self.in_use(tx.connection, ids) | self._held(tx.connection, ids)
         self.destroy(tx, actor, [each for each in ids if each not in needed], "used", job_id)
 
     def destroy(self, tx: Transaction, actor: Actor, ids: Sequence[str], why: str, job_id: str | None = None) -> None:
@@ -198,21 +202,6 @@ class Uploads:
         if gone:
             payload: dict[str, Json] = {"uploads": [*gone], "why": why}
             self._audit.append(tx, Event(Action.UPLOAD_DESTROYED, actor, References(job=job_id), payload))
-
-    def _expire(self, tx: Transaction, upload_id: str) -> None:
-        if not self.in_use(tx.connection, [upload_id]):
-            self.destroy(tx, Actor.system(), [upload_id], "not used in time")
-
-    def _sweep(self, held: sa.ColumnElement[bool]) -> None:
-        """Remove files left by a crash between a destruction's commit and the file's removal."""
-        try:
-            names = {path.name for path in self._folder.iterdir()}
-        except OSError as error:
-            raise FrsError(Reason.STORAGE_FAILED, f"The uploads cannot be listed: {error.strerror}.") from error
-        with self._database.read() as connection:
-            names -= set(connection.scalars(sa.select(upload.c.id).where(held)))
-        for name in names:
-            self._media(name).remove()
 
     def _check(self, record: Upload, stored: int) -> None:
         """Compare what lies on the disk with what was announced; start over when it differs."""

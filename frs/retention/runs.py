@@ -95,14 +95,14 @@ class RetentionRuns:
         self._periods = {period.kind: period for period in periods(settings)}
         self._running = threading.Lock()
 
-    def run(self, actor: Actor) -> Run:
-        """Destroy everything that is due now.
+    def run(self, actor: Actor, stop: Callable[[], bool] = lambda: False) -> Run:
+        """Destroy everything that is due now; once ``stop`` says so, end with the batch in hand.
 
         Raises the first failure after everything else was tried: FrsError LOG_UNAVAILABLE, STORAGE_FULL,
         STORAGE_FAILED, or what a thing that cannot be destroyed raised. What went is gone and logged all the same.
         """
         with self._running:
-            return _Round(self, actor).run()
+            return _Round(self, actor, stop).run()
 
     def due(self, connection: sa.Connection, kind: Kind, after: _Row | None, limit: int) -> list[_Row]:
         """Return what is due of a kind now and held by nothing, in order, behind ``after``."""
@@ -116,8 +116,8 @@ class RetentionRuns:
 class _Round:
     """One run."""
 
-    def __init__(self, runs: RetentionRuns, actor: Actor) -> None:
-        self._runs, self._actor = runs, actor
+    def __init__(self, runs: RetentionRuns, actor: Actor, stop: Callable[[], bool]) -> None:
+        self._runs, self._actor, self._stop = runs, actor, stop
         self._database, self._audit, self._erasers = runs._database, runs._audit, runs._erasers
         self._record = RunRecord(runs._clock.now(), runs._policy.version)
         self._failure: Exception | None = None
@@ -173,13 +173,15 @@ class _Round:
     def _lists(self) -> None:
         """Empty every list that is due: retire one that only expired, then destroy the entries that nothing holds."""
         after: _Row | None = None
-        while True:
+        while not self._stop():
             with self._database.read() as connection:
                 rows = self._runs.due(connection, Kind.WATCHLIST, after, BATCH)
                 states = _states(connection, rows)
             if not rows:
                 return
             for row in rows:
+                if self._stop():
+                    return
                 name = str(row.id)
                 try:
                     if states[name] != "retired":
@@ -215,7 +217,7 @@ class _Round:
     def _sweep(self, kind: Kind, limit: int, find: _Find, destroy: _Destroy) -> None:
         """Destroy all that is found, a batch an act; of a batch that fails, each alone; step over what cannot go."""
         after: _Row | None = None
-        while True:
+        while not self._stop():
             rows, error = self._act(find, destroy, after, limit)
             if error is None:
                 if not rows:

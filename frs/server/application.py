@@ -25,7 +25,11 @@ from frs.match.live import LiveMatching
 from frs.match.operator import OperatorSearches
 from frs.match.stills import StillSearches
 from frs.match.uploads import Uploads
+from frs.retention.erasers import Erasers
+from frs.retention.holds import Holds
+from frs.retention.plan import Planning
 from frs.retention.policy_book import PolicyBook
+from frs.retention.runs import RetentionRuns
 from frs.review.alerts import Alerts
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
@@ -92,6 +96,15 @@ class Application:
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
         self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)
         self.operator = OperatorSearches(database, vault, audit, galleries, watchlists, engine, settings, clock)
+        self.holds = Holds(database, vault, audit, clock)
+        self.uploads.heed(self.holds.uploads_held)
+        self.planning = Planning(database, settings.retention, clock)
+        self.erasers = Erasers(
+            database, vault, audit, galleries, watchlists, self.uploads, settings, clock, self.alert_bell
+        )
+        self.retention_runs = RetentionRuns(
+            database, audit, self.erasers, watchlists, self.holds, self.policy, settings.retention, clock
+        )
 
     @property
     def checkpoint_failure(self) -> FrsError | None:
@@ -124,7 +137,7 @@ class Application:
         self._stack.callback(self._timer.close)
         stopped: dict[str, Json] = {"version": __version__}
         self._stack.callback(self.journal.record, Actor.system(), Action.SERVICE_STOPPED, stopped)
-        self._upkeep = Upkeep(self.deployments, self.uploads)
+        self._upkeep = Upkeep(self.deployments, self.uploads, self.retention_runs, self.settings.retention.run_seconds)
         self._upkeep.start()
         self._stack.callback(self._upkeep.close)
         self.jobs.start()

@@ -1,4 +1,4 @@
-"""What falls due by itself: deployments whose end time has come, uploads that nobody used."""
+"""What falls due by itself: deployments whose end time has come, what retention destroys, files that nobody needs."""
 
 from __future__ import annotations
 
@@ -10,47 +10,62 @@ import structlog
 from frs.errors import FrsError, place
 from frs.match.deployments import Deployments
 from frs.match.uploads import Uploads
+from frs.retention.runs import RetentionRuns
+from frs.types import Actor
 
 DEPLOYMENT_SECONDS = 5.0
 UPLOAD_SECONDS = 300.0
+RETRY_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
 
 class Upkeep:
-    """One thread that looks every few seconds."""
+    """A thread for each task, so that a long run of one keeps no other waiting; what failed is tried again soon."""
 
-    def __init__(self, deployments: Deployments, uploads: Uploads) -> None:
-        self._deployments = deployments
-        self._uploads = uploads
+    def __init__(
+        self, deployments: Deployments, uploads: Uploads, retention: RetentionRuns, retention_seconds: float
+    ) -> None:
+        """``retention_seconds`` lie between two runs of retention; the first is at once."""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="frs-upkeep", daemon=True)
         self._failing: dict[str, str] = {}
+
+        def run_retention() -> None:
+            retention.run(Actor.system(), self._stop.is_set)
+
+        tasks: dict[str, tuple[Callable[[], object], float]] = {
+            "deployments": (deployments.close_due, DEPLOYMENT_SECONDS),
+            "retention": (run_retention, retention_seconds),
+            "uploads": (uploads.sweep, UPLOAD_SECONDS),
+        }
+        self._threads = [
+            threading.Thread(target=self._run, args=(what, *task), name=f"frs-upkeep-{what}", daemon=True)
+            for what, task in tasks.items()
+        ]
 
     @property
     def fault(self) -> str:
         """What failed at the last look, for health; empty when nothing did."""
-        if self._thread.ident is not None and not self._thread.is_alive() and not self._stop.is_set():
-            return "its thread has ended"
+        for thread in self._threads:
+            if thread.ident is not None and not thread.is_alive() and not self._stop.is_set():
+                return f"the thread {thread.name} has ended"
         return ", ".join(f"{what}: {why}" for what, why in dict(self._failing).items())
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop: a run of retention ends with the batch in hand."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
-        rounds = 0
+    def _run(self, what: str, act: Callable[[], object], seconds: float) -> None:
         while True:
-            self._try("deployments", self._deployments.close_due)
-            if rounds % int(UPLOAD_SECONDS / DEPLOYMENT_SECONDS) == 0 or "uploads" in self._failing:
-                self._try("uploads", self._uploads.expire)
-            rounds += 1
-            if self._stop.wait(DEPLOYMENT_SECONDS):
+            self._try(what, act)
+            if self._stop.wait(min(seconds, RETRY_SECONDS) if what in self._failing else seconds):
                 return
 
     def _try(self, what: str, act: Callable[[], object]) -> None:

@@ -231,14 +231,13 @@ def test_a_deleted_upload_loses_its_key_and_its_file(desk: Desk) -> None:
 
 
 def test_an_upload_that_an_open_job_needs_stays(desk: Desk) -> None:
-    """Neither deletion nor expiry takes media from a job that has not finished."""
+    """No deletion takes media from a job that has not finished."""
     record = desk.send(b"x" * 100)
     name = desk.queue_job(record)
     with pytest.raises(FrsError) as refused:
         desk.uploads.delete(IRIS, record.id)
     assert refused.value.reason is Reason.UPLOAD_IN_USE
     desk.clock.at += timedelta(hours=25)
-    assert desk.uploads.expire() == 0
     desk.store.database.write(lambda tx: tx.connection.execute(sa.update(job).values(state="done")))
     other = desk.queue_job(record)
     desk.store.database.write(lambda tx: desk.uploads.destroy_unneeded(tx, IRIS, [record.id], name))
@@ -249,18 +248,18 @@ def test_an_upload_that_an_open_job_needs_stays(desk: Desk) -> None:
     assert not desk.file(record).exists()
 
 
-def test_uploads_that_nobody_used_in_time_are_destroyed(desk: Desk) -> None:
-    """After the configured hours an upload goes, whole or half; a younger one stays."""
-    whole, half = desk.send(b"x" * 100), desk.announce(b"y" * 100)
-    desk.uploads.write(IRIS, half.id, 0, b"y" * 10)
-    desk.clock.at += timedelta(hours=23, minutes=59)
-    young = desk.send(b"z" * 100)
-    assert desk.uploads.expire() == 0
-    desk.clock.at += timedelta(minutes=1)
-    assert desk.uploads.expire() == 2
-    assert [desk.uploads.get(IRIS, each.id).state for each in (whole, half)] == [UploadState.DESTROYED] * 2
-    assert {path.name for path in (desk.settings.data_dir / "uploads").iterdir()} == {young.id}
-    assert b"".join(desk.uploads.open(young.id)) == b"z" * 100
+def test_an_upload_that_is_held_stays(desk: Desk) -> None:
+    """What keeps an upload keeps it from deletion and from the end of its last job."""
+    record = desk.send(b"x" * 100)
+    kept = {record.id}
+    desk.uploads.heed(lambda _connection, ids: kept & set(ids))
+    with pytest.raises(FrsError, match="A hold keeps") as refused:
+        desk.uploads.delete(IRIS, record.id)
+    assert refused.value.reason is Reason.UPLOAD_IN_USE
+    desk.store.database.write(lambda tx: desk.uploads.destroy_unneeded(tx, IRIS, [record.id], "job"))
+    assert b"".join(desk.uploads.open(record.id)) == b"x" * 100
+    kept.clear()
+    assert desk.uploads.delete(IRIS, record.id).state is UploadState.DESTROYED
 
 
 def test_a_file_left_by_a_crash_is_swept(desk: Desk) -> None:
@@ -270,7 +269,7 @@ def test_a_file_left_by_a_crash_is_swept(desk: Desk) -> None:
     desk.uploads.delete(IRIS, record.id)
     desk.file(record).write_bytes(content)
     (desk.settings.data_dir / "uploads" / "stray").write_bytes(b"?")
-    desk.uploads.expire()
+    desk.uploads.sweep()
     assert list((desk.settings.data_dir / "uploads").iterdir()) == []
 
 
@@ -279,10 +278,10 @@ def test_a_folder_that_cannot_be_listed_is_told(desk: Desk) -> None:
     folder = desk.settings.data_dir / "uploads"
     folder.rename(folder.with_name("away"))
     with pytest.raises(FrsError) as failed:
-        desk.uploads.expire()
+        desk.uploads.sweep()
     assert failed.value.reason is Reason.STORAGE_FAILED
     folder.with_name("away").rename(folder)
-    assert desk.uploads.expire() == 0
+    desk.uploads.sweep()
 
 
 def test_records_cannot_be_swapped(desk: Desk) -> None:
