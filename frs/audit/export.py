@@ -23,7 +23,7 @@ from frs.audit.reading import read_events
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.store.database import Database, Transaction
-from frs.store.schema import audit_payload, outside_copy
+from frs.store.schema import audit_head, audit_payload, outside_copy
 from frs.store.vault import Vault
 from frs.types import Actor, Event, Json, References, new_id
 
@@ -32,6 +32,8 @@ BATCH = 500
 BATCH_BYTES = 1 << 20
 """A batch ends after the event that reaches this size: leaves, proofs and payloads together."""
 COPY_KIND = "log-export"
+
+_SIZE = sa.select(audit_head.c.size).where(audit_head.c.id == 1)
 
 MayOpen = Callable[[Actor, str], bool]
 """Whether an actor may open the payloads of an action (:func:`frs.access.payloads.may_open`)."""
@@ -133,6 +135,15 @@ class LogExports:
             ExportedEvent(event, proof, payload, nonce)
             for event, proof, (nonce, payload) in zip(events, proofs, opened, strict=True)
         )
+
+    def following(self, wanted: EventFilter, position: int, count: int) -> tuple[tuple[StoredEvent, ...], int]:
+        """Return the next events from an index on, payloads unopened, and the index to look from next time."""
+        with self._database.read() as connection:
+            found = find(connection, wanted, self._vault, position - 1, count, False)
+            events = read_events(connection, found)
+            if len(events) == count:
+                return events, events[-1].seq + 1
+            return events, max(position, connection.execute(_SIZE).scalar_one())  # of the same snapshot
 
     def _sealed(
         self, connection: sa.Connection, export: Export, events: tuple[StoredEvent, ...]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
+from frs.audit.export import ExportRequest
 from frs.audit.log import AuditLog
 from frs.errors import FrsError, Reason
 from frs.oversight.statistics import Statistics
@@ -14,6 +16,7 @@ from frs.server.conversions.oversight import checkpoint_message, event_filter, e
 from frs.server.conversions.statistics import statistics_message
 from frs.server.instants import instant
 from frs.server.log_reading import LogReading, Signed
+from frs.server.log_streams import LogStreams
 from frs.server.paging import page_size
 from frs.server.workers import Workers
 from frs.v1 import oversight_pb2, oversight_pb2_grpc
@@ -29,6 +32,7 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
     def __init__(
         self,
         reading: LogReading,
+        streams: LogStreams,
         audit: AuditLog,
         watchlists: Watchlists,
         statistics: Statistics,
@@ -36,6 +40,7 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
         waiting: Workers,
     ) -> None:
         self._reading = reading
+        self._streams = streams
         self._statistics = statistics
         self._audit = audit
         self._watchlists = watchlists
@@ -94,15 +99,28 @@ class OversightServicer(oversight_pb2_grpc.OversightServiceServicer):
         self, request: oversight_pb2.WatchEventsRequest, context: Any
     ) -> AsyncIterator[oversight_pb2.Event]:
         """Send new events as they are appended."""
-        raise FrsError(Reason.METHOD_UNKNOWN, "WatchEvents")
-        yield
+        subject = await self._workers.run(self._nominal, request.filter.subject.strip())
+        from_index = request.from_index if request.HasField("from_index") else None
+        watched = self._streams.watch(caller(), event_filter(request.filter, subject), from_index)
+        async with aclosing(watched) as events:
+            async for event in events:
+                yield event
 
     async def ExportEvents(
         self, request: oversight_pb2.ExportEventsRequest, context: Any
     ) -> AsyncIterator[oversight_pb2.ExportEventsResponse]:
-        """Send proven events."""
-        raise FrsError(Reason.METHOD_UNKNOWN, "ExportEvents")
-        yield
+        """Send proven events of one signed tree."""
+        asked = ExportRequest(
+            event_filter(request.filter, await self._workers.run(self._nominal, request.filter.subject.strip())),
+            request.recipient.strip(),
+            request.reason.strip(),
+            request.with_payloads,
+            request.first_index,
+            request.tree_size,
+        )
+        async with aclosing(self._streams.export(caller(), asked)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def Statistics(
         self, request: oversight_pb2.StatisticsRequest, context: Any

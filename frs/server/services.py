@@ -8,22 +8,28 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from frs.access.payloads import may_open
+from frs.audit.export import LogExports
 from frs.oversight.statistics import Statistics
+from frs.server.administration import AdministrationServicer
 from frs.server.application import Application
 from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
 from frs.server.health import NEEDS, Health
 from frs.server.live import LiveServicer
 from frs.server.log_reading import LogReading
+from frs.server.log_streams import LogStreams
 from frs.server.metrics import Metrics
 from frs.server.operator import OperatorServicer
 from frs.server.oversight import OversightServicer
+from frs.server.refusals import Refusals
 from frs.server.retrospective import RetrospectiveServicer
 from frs.server.review import ReviewServicer
 from frs.server.waiting import Stopping
 from frs.server.watchlists import WatchlistServicer
 from frs.server.workers import Workers
 from frs.v1 import (
+    administration_pb2_grpc,
     deployment_pb2_grpc,
     live_pb2_grpc,
     operator_pb2_grpc,
@@ -40,6 +46,8 @@ STREAM_THREADS = 4
 UPLOAD_THREADS = 4
 """A last piece is answered when GiBs have been opened and hashed: alerts do not wait behind that."""
 STREAM_WAITING = 1000
+ADMINISTRATION_THREADS = 2
+ADMINISTRATION_WAITING = 8
 
 
 class Services:
@@ -54,6 +62,8 @@ class Services:
         self.waiting = Workers("streams", STREAM_THREADS, STREAM_WAITING)
         self.uploads = Workers("uploads", UPLOAD_THREADS, STREAM_WAITING)
         self.probing = Workers("probe", 1, 1)
+        self.administration = Workers("administration", ADMINISTRATION_THREADS, ADMINISTRATION_WAITING)
+        self._refusing = Workers("refusals", 1, STREAM_WAITING)
         for pool in self._pools:
             metrics.watch_pool(pool)
         self.live = LiveServicer(
@@ -67,6 +77,7 @@ class Services:
         )
         unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
         consultations = Consultations(journal)
+        self.refusals = Refusals(journal, self._refusing)
         self._watchlists = WatchlistServicer(
             application.watchlists, consultations, unary, self.stops, application.clock
         )
@@ -84,12 +95,26 @@ class Services:
         self._operator = OperatorServicer(application.operator, consultations, unary)
         self._review = ReviewServicer(application.alerts, journal, consultations, unary, waiting, stopping)
         reading = LogReading(application.database, audit, journal)
+        exports = LogExports(application.database, application.vault, audit, application.clock, may_open)
+        streams = LogStreams(exports, audit, journal, waiting, stopping)
         statistics = Statistics(application.database, audit, settings.statistics)
-        self._oversight = OversightServicer(reading, audit, application.watchlists, statistics, unary, waiting)
+        self._oversight = OversightServicer(reading, streams, audit, application.watchlists, statistics, unary, waiting)
+        self._administration = AdministrationServicer(
+            application.backups, application.key_rotation, self.administration, stopping
+        )
 
     @property
     def _pools(self) -> tuple[Workers, ...]:
-        return self.unary, self.stops, self.frames, self.waiting, self.uploads, self.probing
+        return (
+            self.unary,
+            self.stops,
+            self.frames,
+            self.waiting,
+            self.uploads,
+            self.probing,
+            self.administration,
+            self._refusing,
+        )
 
     def add_to(self, server: grpc.aio.Server, health: Health, *, reflection: bool) -> None:
         """Register everything with a server."""
@@ -100,6 +125,7 @@ class Services:
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._operator, server)
         review_pb2_grpc.add_ReviewServiceServicer_to_server(self._review, server)
         oversight_pb2_grpc.add_OversightServiceServicer_to_server(self._oversight, server)
+        administration_pb2_grpc.add_AdministrationServiceServicer_to_server(self._administration, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         if reflection:
             _add_reflection(server)

@@ -11,7 +11,9 @@ from frs.server.instants import optional_instant, stamp
 from frs.v1 import oversight_pb2
 
 
-def event_filter(request: oversight_pb2.ListEventsRequest, subject: str | None) -> EventFilter:
+def event_filter(
+    request: oversight_pb2.ListEventsRequest | oversight_pb2.EventFilter, subject: str | None
+) -> EventFilter:
     """Return the filter; ``subject`` is the nominal that the request's subject resolved to."""
     return EventFilter(
         since=optional_instant(request.since, request.HasField("since")),
