@@ -3,7 +3,8 @@
 Every piece is sealed (:mod:`frs.match.sealed_media`) and on the disk, and only then is the committed offset moved; a
 crash leaves at most a tail that nobody was told of. The whole is compared with its SHA-256 when the last byte is in.
 An upload is destroyed, its key first, when its last job has finished, when it is deleted, or by retention when no job
-used it in time; never while a hold keeps it. The record that it existed stays, with its name and checksum; its bytes do not.
+used it in time; never while a hold keeps it. The record that it existed stays, with its name and checksum; its bytes
+do not.
 
 An upload is its creator's and any investigator's; to everybody else it does not exist.
 """

@@ -56,6 +56,11 @@ class Hold:
         """Resource name of what is held."""
         return target_name(self.kind, self.target)
 
+    @property
+    def names_a_person(self) -> bool:
+        """Whether the target is a nominal; once a hold is long over it is a pseudonym."""
+        return self.kind == hold_scope.NOMINAL and self.reason != ""
+
     def in_force(self, now: datetime) -> bool:
         """Whether it keeps anything at ``now``."""
         return self.released_at is None and self.ends_at > now

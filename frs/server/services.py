@@ -23,6 +23,7 @@ from frs.server.metrics import Metrics
 from frs.server.operator import OperatorServicer
 from frs.server.oversight import OversightServicer
 from frs.server.refusals import Refusals
+from frs.server.retention import RetentionServicer
 from frs.server.retrospective import RetrospectiveServicer
 from frs.server.review import ReviewServicer
 from frs.server.waiting import Stopping
@@ -34,6 +35,7 @@ from frs.v1 import (
     live_pb2_grpc,
     operator_pb2_grpc,
     oversight_pb2_grpc,
+    retention_pb2_grpc,
     retrospective_pb2_grpc,
     review_pb2_grpc,
     watchlist_pb2_grpc,
@@ -94,6 +96,18 @@ class Services:
         )
         self._operator = OperatorServicer(application.operator, consultations, unary)
         self._review = ReviewServicer(application.alerts, journal, consultations, unary, waiting, stopping)
+        self._retention = RetentionServicer(
+            settings.retention,
+            application.policy,
+            application.planning,
+            application.retention_runs,
+            application.holds,
+            journal,
+            unary,
+            waiting,
+            stopping,
+            application.clock,
+        )
         reading = LogReading(application.database, audit, journal)
         exports = LogExports(application.database, application.vault, audit, application.clock, may_open)
         streams = LogStreams(exports, audit, journal, waiting, stopping)
@@ -125,6 +139,7 @@ class Services:
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._operator, server)
         review_pb2_grpc.add_ReviewServiceServicer_to_server(self._review, server)
         oversight_pb2_grpc.add_OversightServiceServicer_to_server(self._oversight, server)
+        retention_pb2_grpc.add_RetentionServiceServicer_to_server(self._retention, server)
         administration_pb2_grpc.add_AdministrationServiceServicer_to_server(self._administration, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         if reflection:

@@ -18,6 +18,11 @@ class Stopping:
         """Wake them all."""
         self._stopping.set()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the server stops; for threads, which ask now and then."""
+        return self._stopping.is_set()
+
     async def wait(self) -> None:
         """Return when the server begins to stop."""
         await self._stopping.wait()
