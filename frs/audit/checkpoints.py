@@ -132,6 +132,16 @@ class CheckpointSigner:
         """The public key that verifies this log's checkpoints, as C2SP signed-note writes it."""
         return self._signer.verifier.vkey
 
+    @property
+    def note_signer(self) -> NoteSigner:
+        """The key under the log's present name, for the other notes of this log."""
+        return self._signer
+
+    @property
+    def folder(self) -> Path:
+        """Where the note signed last is kept, apart from the database."""
+        return self._path.parent
+
     def last(self) -> str | None:
         """Return the note signed last, or None when there is none. Raises FrsError(LOG_INCONSISTENT) when altered."""
         try:

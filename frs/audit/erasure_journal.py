@@ -147,6 +147,7 @@ class JournalSigner:
         self._signer = log_signer.under(self.origin)
         self._path = folder / JOURNAL_FILE
         self._lock = threading.Lock()
+        self._checked: Checkpoint | None = None
 
     @property
     def vkey(self) -> str:
@@ -165,17 +166,30 @@ class JournalSigner:
             return None  # of a name before a restoration
         return read_checkpoint(note, self.vkey)
 
+    def check(self, connection: sa.Connection) -> None:
+        """Check that a database's journal begins with the one signed last. Raises FrsError(LOG_INCONSISTENT)."""
+        with self._lock:
+            last = self.last()
+            if last is not None:
+                journal = ErasureJournal()
+                journal.take_until(connection, last.size)
+                if journal.root() != last.root:
+                    raise _rewritten(last)
+            self._checked = last
+
     def sign(self, journal: ErasureJournal) -> str:
         """Sign the journal as far as it was taken, and keep the note, durably, unless a larger one is kept.
 
+        A smaller journal than the one signed last is signed only after :meth:`check`: for a witness that is behind.
         Raises FrsError: LOG_INCONSISTENT when it does not begin with the one signed last (whose size must be among its
         marks), STORAGE_FULL or STORAGE_FAILED when the note cannot be kept.
         """
         with self._lock:
             last = self.last()
-            if last is not None and last.size <= journal.size and journal.root_at(last.size) != last.root:
-                message = f"The journal of destroyed keys does not begin with the {last.size} that have been signed."
-                raise FrsError(Reason.LOG_INCONSISTENT, message, signed=str(last.size))
+            if last is not None and (
+                last != self._checked if journal.size < last.size else journal.root_at(last.size) != last.root
+            ):
+                raise _rewritten(last)
             note = self._signer.sign(Checkpoint(self.origin, journal.size, journal.root()).text())
             if last is None or last.size < journal.size:
                 try:
@@ -183,7 +197,13 @@ class JournalSigner:
                 except OSError as error:
                     raise storage_error(error) from error
                 journal.keep()
+                self._checked = Checkpoint(self.origin, journal.size, journal.root())
             return note
+
+
+def _rewritten(last: Checkpoint) -> FrsError:
+    message = f"The journal of destroyed keys does not begin with the {last.size} that have been signed."
+    return FrsError(Reason.LOG_INCONSISTENT, message, signed=str(last.size))
 
 
 def journal_text(note: str, entries: Iterable[JournalEntry]) -> bytes:

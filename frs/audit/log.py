@@ -17,7 +17,7 @@ import structlog
 from frs.audit import tree
 from frs.audit.appending import Appender
 from frs.audit.checkpoints import Checkpoint, CheckpointSigner, check_extends
-from frs.audit.event import StoredEvent
+from frs.audit.event import Record, StoredEvent
 from frs.audit.nodes import node_reader
 from frs.audit.notes import NoteVerifier, parse_note
 from frs.audit.origins import Origins, begin_origin
@@ -92,6 +92,10 @@ class AuditLog:
         """Why the log takes no more events, or None: it was found not to extend what has been signed."""
         return self._failure
 
+    def stop(self, why: FrsError) -> None:
+        """Take no more events: the witness has proven that this log is not the one that was signed."""
+        self._failure = why
+
     def under_policy(self, version: int) -> None:
         """Write this version of the policy into the payload of every event from now on."""
         self._appender.policy = version
@@ -118,6 +122,10 @@ class AuditLog:
             if is_storage_error(error) and (failure := storage_error(error)).reason is Reason.STORAGE_FULL:
                 raise failure from error
             raise _unavailable(error) from error
+
+    def unwritten(self) -> tuple[Record, ...]:
+        """Return the events that the running commit will write, for an act that must know of every event."""
+        return self._appender.unwritten()
 
     def on_append(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after every commit that appended events; return what takes it off again.
