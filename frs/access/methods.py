@@ -75,7 +75,7 @@ METHODS: dict[str, frozenset[Role]] = {
     "/frs.v1.ReviewService/RecordEngagement": frozenset({_REVIEWER, _OFFICER}),
     # The log.
     "/frs.v1.OversightService/ListEvents": frozenset({_OVERSIGHT}),
-    "/frs.v1.OversightService/GetEvent": frozenset({_OVERSIGHT}),
+    "/frs.v1.OversightService/GetEvent": frozenset({_OVERSIGHT, _PROTECTION}),  # payloads: frs.access.payloads
     "/frs.v1.OversightService/GetCheckpoint": frozenset({_OVERSIGHT}),
     "/frs.v1.OversightService/GetConsistencyProof": frozenset({_OVERSIGHT}),
     "/frs.v1.OversightService/StreamLeaves": frozenset({_OVERSIGHT}),

@@ -10,7 +10,7 @@ from frs.types import Role
 PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?")
 """1 to 64 characters (X.509's limit for a common name); begins and ends with a letter or digit."""
 
-RESERVED = frozenset({"ca", "server", "loopback", "frs-system"})
+RESERVED = frozenset({"ca", "server", "loopback", "frs-system", "unauthenticated"})
 """Names that files of the authority or the service itself bear."""
 
 ROLE_URI = "urn:frs:role:"

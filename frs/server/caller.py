@@ -34,6 +34,11 @@ def valid_until(context: grpc.aio.ServicerContext[object, object], *, tls: bool)
     return read_certificate(_certificate(context)).not_after if tls else None
 
 
+def shown_certificate(context: grpc.aio.ServicerContext[object, object]) -> bytes:
+    """Return the certificate that the connection carries, PEM, accepted or not; empty when there is none."""
+    return b"".join(bytes(each) for each in context.auth_context().get("x509_pem_cert", ()))
+
+
 def _certificate(context: grpc.aio.ServicerContext[object, object]) -> bytes:
     certificates = list(context.auth_context().get("x509_pem_cert", ()))
     if len(certificates) != 1:

@@ -2,8 +2,9 @@
 
 In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
 checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does. A
-failure of the catalogue becomes a rich status; any other exception becomes INTERNAL with a reference that is logged
-with the place it came from. Neither requests nor messages of unknown exceptions, which may quote them, reach the log.
+call that its caller may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue
+becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the place it came from.
+Neither requests nor messages of unknown exceptions, which may quote them, reach the service's own log.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from google.protobuf.message import DecodeError, Message
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, Status, place
-from frs.server.caller import caller, identify, set_caller, valid_until
+from frs.server.caller import caller, identify, set_caller, shown_certificate, valid_until
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
+from frs.server.refusals import Refusals
 from frs.server.status import to_status
 from frs.server.validation import Limits, validate
+from frs.types import Actor
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -38,18 +41,31 @@ STANDARD = "/grpc."
 # The stubs type handlers for synchronous servers; grpc.aio calls them with coroutines.
 _UNARY: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
 
+_REFUSED = frozenset({Reason.PERMISSION_DENIED, Reason.UNAUTHENTICATED})
+
 log = structlog.get_logger()
 
 
 class Edge(grpc.aio.ServerInterceptor):
     """The one interceptor."""
 
-    def __init__(self, readiness: Readiness, limits: Limits, metrics: Metrics, clock: Clock, *, tls: bool) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        limits: Limits,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        tls: bool,
+        refusals: Refusals | None = None,
+    ) -> None:
+        """Without ``refusals`` refused calls are counted in the metrics alone."""
         self._readiness = readiness
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
         self._tls = tls
+        self._refusals = refusals
 
     async def intercept_service(
         self,
@@ -130,13 +146,17 @@ class Edge(grpc.aio.ServerInterceptor):
     async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[None]:
         label = method if method in METHODS else "unknown"
         with self._measured(label, stream=stream) as outcome:
+            actor: Actor | None = None
             try:
-                set_caller(identify(context, self._clock.now(), tls=self._tls))
+                actor = identify(context, self._clock.now(), tls=self._tls)
+                set_caller(actor)
                 async with self._while_valid(context, stream=stream):
                     yield
                 return
             except FrsError as error:
                 failure = error
+                if error.reason in _REFUSED and self._refusals is not None:
+                    await self._refusals.tell(actor, label, error, shown_certificate(context))
                 if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
                     log.error("request failed", method=label, reason=str(error.reason))
             except grpc.aio.AbortError:  # a standard servicer's own answer

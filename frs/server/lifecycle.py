@@ -121,7 +121,14 @@ class Service:
     def _make_server(self, health: Health, services: Services) -> grpc.aio.Server:
         settings = self._settings
         limits = Limits(settings.embed.max_picture_mib * MIB, settings.server.max_message_mib * MIB)
-        edge = Edge(self._readiness, limits, self._metrics, self._clock, tls=settings.server.tls)
+        edge = Edge(
+            self._readiness,
+            limits,
+            self._metrics,
+            self._clock,
+            tls=settings.server.tls,
+            refusals=services.refusals,
+        )
         server = make_server(edge, settings.server.max_message_mib)
         services.add_to(server, health, reflection=settings.server.reflection)
         return server

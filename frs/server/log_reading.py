@@ -1,21 +1,25 @@
 """Reading the log is itself an event: written before what was read is given out.
 
-The event names the filters or the index that was asked for, never what was found.
+The event names the filters or the index that was asked for, never what was found; where a payload was opened it refers
+to the people that the opened event is about, as the pseudonyms of its leaf.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from frs.access.payloads import may_open
 from frs.audit import tree
 from frs.audit.actions import Action
 from frs.audit.checkpoints import Checkpoint
 from frs.audit.log import AuditLog, EventFilter, StoredEvent
 from frs.audit.nodes import node_reader
 from frs.errors import FrsError, Reason
+from frs.server.consultations import REFERENCES_AT_ONCE
 from frs.server.journal import Journal
 from frs.store.database import Database
-from frs.types import Actor, Page
+from frs.types import Actor, Json, Page, References
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,15 @@ class LogReading:
         return page
 
     def get(self, actor: Actor, seq: int) -> Proven:
-        """Return one event with its payload, and prove that it is in the log."""
-        event = self._audit.get(seq, open_payload=True)
-        self._journal.record(actor, Action.LOG_EVENT_READ, {"event": seq})
+        """Return one event, with its payload where the actor may open it, and prove that it is in the log."""
+        event = self._audit.get(seq, open_payload=False)
+        if may_open(actor, event.action):
+            event = self._audit.get(seq, open_payload=True)
+        opened = event.payload is not None
+        # Who opens what is said of a person consults it: the nominal finds that too. Pseudonyms stay what they are.
+        people = json.loads(event.leaf)["refs"]["subjects"][:REFERENCES_AT_ONCE] if opened else ()
+        said: dict[str, Json] = {"event": seq, "payload_opened": opened}
+        self._journal.record(actor, Action.LOG_EVENT_READ, said, References(subjects=tuple(people)))
         signed = self._latest(seq + 1)
         return Proven(event, self._audit.inclusion_proof(seq, signed.checkpoint.size), signed)
 

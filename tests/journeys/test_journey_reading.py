@@ -56,7 +56,10 @@ def test_reading_an_event_is_logged_with_its_index(oversight: Any) -> None:
     asked = oversight.GetEvent(pb.GetEventRequest(name=f"events/{before}"))
     assert asked.action == "log.event-read"
     payload = json.loads(asked.payload_json)
-    assert (payload["actor"]["name"], payload["details"]) == ("oversight", {"event": read.index})
+    assert (payload["actor"]["name"], payload["details"]) == (
+        "oversight",
+        {"event": read.index, "payload_opened": True},
+    )
 
 
 def test_an_export_is_logged_with_its_range_before_the_first_leaf(oversight: Any) -> None:
