@@ -30,6 +30,8 @@ NEEDS: dict[str, frozenset[Part]] = {
     "frs.v1.OperatorService": _SEARCH,
     "frs.v1.ReviewService": _RECORDS,
     "frs.v1.OversightService": _RECORDS,
+    "frs.v1.RetentionService": _RECORDS,
+    "frs.v1.AdministrationService": _RECORDS,
 }
 PROVIDER_KEY = "frs-provider"
 LAST_WORD_SECONDS = 0.5
