@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("frs.cli.review", "decide alerts"),
     "audit": ("frs.cli.audit", "read and verify the log"),
     "witness": ("frs.cli.witness", "run a witness of the log, apart from the service"),
+    "backup": ("frs.cli.backup", "copy the data into one file, without any key"),
+    "restore": ("frs.cli.restore", "bring a backup back, without undoing any erasure"),
+    "keyring": ("frs.cli.keyring", "copy the wrapped keys, rotate the key-encryption key"),
+    "retention": ("frs.cli.retention", "what is kept for how long, what goes when, and holds"),
     "demo": ("frs.cli.demo", "the whole way of a face, offline, on this machine"),
 }
 
