@@ -14,6 +14,7 @@ from frs.audit.actions import Action
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog
 from frs.audit.timer import CheckpointTimer
+from frs.audit.witnessing import Witnessing, WitnessState, make_client
 from frs.clock import Clock, SystemClock
 from frs.embed.loading import load_engine
 from frs.errors import FrsError
@@ -25,6 +26,8 @@ from frs.match.live import LiveMatching
 from frs.match.operator import OperatorSearches
 from frs.match.stills import StillSearches
 from frs.match.uploads import Uploads
+from frs.recovery.backup import Backups
+from frs.recovery.rotation import KeyRotation
 from frs.retention.erasers import Erasers
 from frs.retention.holds import Holds
 from frs.retention.plan import Planning
@@ -47,7 +50,7 @@ class Application:
         """Build the rooms; the index is empty until :meth:`rebuild`.
 
         Raises FrsError: NOT_INITIALISED, KEY_WRONG, DATA_DIRECTORY_IN_USE, DATABASE_NEWER, LOG_INCONSISTENT, MODEL_*,
-        GPU_REQUIRED, STORAGE_*. Nothing stays open then.
+        WITNESS_*, GPU_REQUIRED, STORAGE_*. Nothing stays open then.
         """
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -55,9 +58,10 @@ class Application:
         with contextlib.ExitStack() as stack:
             store = open_store(settings, self.clock)
             stack.callback(store.close)
-            self.database, self.vault = store.database, store.vault
+            self.database, self.vault, self.keyring = store.database, store.vault, store.keyring
             signer = CheckpointSigner.open(store.keyring, settings, self.database.installation_id)
             self.audit = AuditLog(self.database, self.vault, signer, self.clock)
+            self._witnessing = self._open_witnessing(signer)  # before anything is appended
             self.journal = Journal(self.database, self.audit)
             self.engine = load_engine(settings)
             stack.callback(self.engine.close)
@@ -96,6 +100,8 @@ class Application:
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
         self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)
         self.operator = OperatorSearches(database, vault, audit, galleries, watchlists, engine, settings, clock)
+        self.backups = Backups(database, self.keyring, audit, settings, clock)
+        self.key_rotation = KeyRotation(database, self.keyring, audit)
         self.holds = Holds(database, vault, audit, clock)
         self.uploads.heed(self.holds.uploads_held)
         self.planning = Planning(database, settings.retention, clock)
@@ -105,6 +111,20 @@ class Application:
         self.retention_runs = RetentionRuns(
             database, audit, self.erasers, watchlists, self.holds, self.policy, settings.retention, clock
         )
+
+    def _open_witnessing(self, signer: CheckpointSigner) -> Witnessing | None:
+        """Compare the log with what its witness has seen; None when it has none."""
+        settings = self.settings.audit
+        client = make_client(settings)
+        if client is None:
+            return None
+        witnessing = Witnessing(client, self.audit, signer, self.database, settings, self.clock)
+        witnessing.compare()
+        return witnessing
+
+    def witness_state(self) -> WitnessState | None:
+        """Return how it stands with the witness; None when the log has none. Raises what the database raises."""
+        return self._witnessing.state() if self._witnessing is not None else None
 
     @property
     def checkpoint_failure(self) -> FrsError | None:
@@ -131,7 +151,11 @@ class Application:
             "provider": model.provider,
         }
         self.journal.record(Actor.system(), Action.SERVICE_STARTED, said)
+        self.key_rotation.settle()
         # Undone in reverse, each whatever becomes of the others: no new work, then the stop is logged, then signed.
+        if self._witnessing is not None:
+            self._witnessing.start()
+            self._stack.callback(self._witnessing.close)  # takes what was signed last
         self._timer = CheckpointTimer(self.audit, self.settings.audit.checkpoint_seconds)
         self._timer.start()
         self._stack.callback(self._timer.close)

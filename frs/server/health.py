@@ -86,5 +86,6 @@ def report(readiness: Readiness, provider: str, model: str) -> tuple[bool, Mappi
         "provider": provider,
         "model": model,
         "faults": faults if readiness.phase is not Phase.STARTING else {},
+        "warnings": {**readiness.warnings},
         "services": {name: readiness.ready(needs) for name, needs in NEEDS.items() if name},
     }
