@@ -137,7 +137,7 @@ class AuditSettings(_Group):
     checkpoint_seconds: float = Field(5.0, gt=0, description="A checkpoint is signed at most this long after an event.")
     verify_at_start: bool = Field(True, description="Verify the whole log before serving, payloads left sealed.")
     witness_url: str = Field("", description="Address of the witness, http or https; empty for none.")
-    witness_vkey: str = Field("", description="The witness's verifier key, as `frs witness init` prints it.")
+    witness_vkey: str = Field("", description="The witness's verifier key, or the file that holds it.")
     witness_ca: str = Field(
         "", description="Certificate authority of the witness's https address; empty: the system's."
     )

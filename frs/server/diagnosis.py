@@ -18,6 +18,10 @@ from importlib import metadata
 from frs import __version__
 from frs.access.issued import identities, own_certificates
 from frs.audit.inspection import verify_database
+from frs.audit.notes import NoteVerifier
+from frs.audit.origins import Origins
+from frs.audit.witnessed import check_log, cosigned_at, read_shown
+from frs.audit.witnessing import make_client
 from frs.clock import Clock
 from frs.embed.loading import build_engine
 from frs.embed.pack import find_pack, load_pack
@@ -64,6 +68,7 @@ def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
         ("data", lambda: _data(settings)),
         ("keyring", lambda: _keyring(settings, clock)),
         ("log", lambda: _log(settings)),
+        ("witness", lambda: _witness(settings)),
         ("disk", lambda: _disk(settings)),
         ("certificates", lambda: _certificates(settings, clock.now())),
     )
@@ -187,6 +192,32 @@ def _log(settings: Settings) -> Iterator[Finding]:
         raise FrsError(Reason.LOG_INCONSISTENT, report.problems[0].message)
     text = f"{report.events} events verify against {report.checkpoints} signed checkpoints"
     yield Finding("log", Verdict.WELL, text, details=details)
+
+
+def _witness(settings: Settings) -> Iterator[Finding]:
+    require_initialised(settings)
+    client = make_client(settings.audit)
+    if client is None:
+        text = "no witness is set: whoever has the database and the keyring could put back an older state unnoticed"
+        yield Finding("witness", Verdict.NOTE, text, "Run one on another machine and set audit.witness_url.")
+        return
+    first = NoteVerifier.parse(vkey_file(settings).read_text())
+    try:
+        with inspect_database(settings) as connection:
+            names = Origins.load(connection).names
+            vkey = first.named(names[-1] if names else first.name).vkey
+            note = client.latest(vkey.partition("+")[0])
+            seen = read_shown(note, vkey) if note is not None else None
+            if note is not None and seen is not None:
+                check_log(connection, seen, cosigned_at(client.verifier, note), client.name)
+    except FrsError as error:
+        if error.reason is not Reason.WITNESS_UNAVAILABLE or settings.audit.witness_policy == "stop":
+            raise
+        yield Finding("witness", Verdict.NOTE, error.message, error.advice, {"reason": str(error.reason)})
+        return
+    size = seen.size if seen is not None else 0
+    text = f"{client.name} has seen {size} events, which are those of this database"
+    yield Finding("witness", Verdict.WELL, text, details={"witness": client.name, "witnessed": size})
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from frs.audit.witnessing import WitnessState
 from frs.match.tally import StreamCounts
 from frs.server.workers import Workers
 
@@ -35,6 +36,8 @@ class Figures:
     watchlists_indexed: int
     log_events: int
     rebuild_seconds: float
+    witness: WitnessState | None = None
+    """None when the log has no witness."""
 
 
 class Metrics:
@@ -103,3 +106,20 @@ class _Rooms(Collector):
         yield GaugeMetricFamily(
             "frs_index_rebuild_seconds", "Time the last rebuild of the index took.", value=now.rebuild_seconds
         )
+        if now.witness is not None:
+            yield from _witness(now.witness)
+
+
+def _witness(state: WitnessState) -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "frs_witness_up",
+        "1 when the last attempt to have the log witnessed succeeded.",
+        value=float(state.failure is None),
+    )
+    yield GaugeMetricFamily("frs_witness_events", "Events that the witness has cosigned.", value=state.cosigned)
+    yield GaugeMetricFamily("frs_witness_erasures", "Destroyed keys that the witness has.", value=state.erasures)
+    yield GaugeMetricFamily(
+        "frs_witness_lag_seconds",
+        "How long the oldest of what waits for the witness has waited.",
+        value=state.lag_seconds,
+    )

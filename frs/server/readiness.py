@@ -37,15 +37,26 @@ class Readiness:
     def __init__(self) -> None:
         self.phase = Phase.STARTING
         self._faults: dict[Part, str] = dict.fromkeys(Part, "starting")
+        self._warnings: dict[str, str] = {}
+        self._refusal: FrsError | None = None
 
     @property
     def faults(self) -> Mapping[Part, str]:
         """What is wrong, by part; empty when all is well."""
         return self._faults
 
-    def observe(self, faults: Mapping[Part, str]) -> None:
-        """Take over what a probe found."""
+    @property
+    def warnings(self) -> Mapping[str, str]:
+        """What does not keep the service from answering, and somebody must see to."""
+        return self._warnings
+
+    def observe(
+        self, faults: Mapping[Part, str], warnings: Mapping[str, str] | None = None, refusal: FrsError | None = None
+    ) -> None:
+        """Take over what a probe found; ``refusal`` is what every request is told, if none may be answered."""
         self._faults = dict(faults)
+        self._warnings = dict(warnings or {})
+        self._refusal = refusal
 
     def ready(self, parts: frozenset[Part]) -> bool:
         """Return whether a service that needs these parts may answer."""
@@ -57,3 +68,5 @@ class Readiness:
             raise FrsError(Reason.INDEX_UNAVAILABLE, "the service is starting: the index is being rebuilt")
         if self.phase is Phase.DRAINING:
             raise FrsError(Reason.SHUTTING_DOWN, "the service is stopping and takes no new requests")
+        if (refusal := self._refusal) is not None:
+            raise FrsError(refusal.reason, refusal.message, **refusal.metadata)
