@@ -120,6 +120,10 @@ class Appender(CommitParticipant):
         group.add(record, self._vault.seal(owner, record.payload, PAYLOAD_CONTEXT))
         return record.seq
 
+    def unwritten(self) -> tuple[Record, ...]:
+        """Return the events of the open group, which are in no table yet. For acts, on the writer thread."""
+        return () if self._group is None else tuple(record for record, _ in self._group.records)
+
     def begin_act(self, tx: Transaction) -> None:  # noqa: ARG002  # every act begins where the last left off
         """Note what to go back to if the act fails."""
         if self._group is not None:

@@ -56,7 +56,7 @@ class Enrolments:
         self._database, self._vault, self._audit, self._galleries = database, vault, audit, galleries
         self._engine, self._standings, self._indexing = engine, standings, indexing
         self._refusals, self._settings, self._clock = refusals, settings, clock
-        self._likeness = Likeness(database, galleries, engine.model)
+        self._likeness = Likeness(galleries, engine.model)
 
     def enrol(self, actor: Actor, watchlist_id: str, draft: SubjectDraft, images: Sequence[ImageDraft]) -> Enrolment:
         """Enrol a person with one or more pictures; an approved list becomes a draft again.

@@ -12,17 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from frs.index.galleries import Galleries
-from frs.store.database import Database
 from frs.types import Hit, ModelInfo, Threshold
 from frs.watchlist.faces import Portrait
-from frs.watchlist.records import read_subject
 
 
 class Likeness:
     """Compares new images with the list they come to. Thread-safe."""
 
-    def __init__(self, database: Database, galleries: Galleries, model: ModelInfo) -> None:
-        self._database, self._galleries, self._model = database, galleries, model
+    def __init__(self, galleries: Galleries, model: ModelInfo) -> None:
+        self._galleries, self._model = galleries, model
 
     def warnings(
         self,
@@ -55,7 +53,6 @@ class Likeness:
         return (threshold.model, threshold.profile) == (self._model.id, self._model.profile)
 
     def _sentence(self, number: int, hit: Hit, best_own: float | None) -> str:
-        with self._database.read() as connection:
-            other = read_subject(connection, hit.subject)
+        # By id: the log keeps the sentence with this enrolment, where an erasure of the other would not find a name.
         against = "a threshold of the list is lower" if best_own is None else f"its own best is {best_own:.3f}"
-        return f"Image {number} is closer to subject {other.id} ({other.nominal}) at {hit.score:.3f}; {against}."
+        return f"Image {number} is closer to subject {hit.subject} at {hit.score:.3f}; {against}."
