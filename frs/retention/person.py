@@ -155,3 +155,8 @@ class PersonErasing:
                 if event.payload is not None and mentions(json.dumps(event.payload, ensure_ascii=False), nominal):
                     theirs.add(seq)
         return sorted(theirs)
+
+
+def person_mark(pseudonym: str) -> str:
+    """Return the owner under which the erasure journal says that a person was erased."""
+    return f"person:{pseudonym}"
