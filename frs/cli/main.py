@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("frs.cli.restore", "bring a backup back, without undoing any erasure"),
     "keyring": ("frs.cli.keyring", "copy the wrapped keys, rotate the key-encryption key"),
     "retention": ("frs.cli.retention", "what is kept for how long, what goes when, and holds"),
+    "report": ("frs.cli.report", "figures of a period for oversight: use, accuracy, review"),
+    "register": ("frs.cli.register", "the public register of a period, without personal data"),
     "demo": ("frs.cli.demo", "the whole way of a face, offline, on this machine"),
 }
 
