@@ -39,12 +39,27 @@ def faults(application: Application) -> dict[Part, str]:
             found[Part.STORE] = f"only {free} bytes are free on the data volume"
     except (FrsError, OSError) as error:
         found[Part.STORE] = type(error).__name__ if isinstance(error, OSError) else str(error.reason)
-    failure = application.audit.failure or application.checkpoint_failure
+    failure = application.audit.failure or application.checkpoint_failure or witness_refusal(application)
     if failure is not None:
         found[Part.LOG] = str(failure.reason)
     background = {Part.JOBS: application.jobs.fault, Part.UPKEEP: application.upkeep_fault}
     found.update({part: fault for part, fault in background.items() if fault})
     return found
+
+
+def witness_refusal(application: Application) -> FrsError | None:
+    """Return why the witness, or the policy on it, forbids to serve; None when it does not or there is none."""
+    state = application.witness_state()
+    return state.refusal if state is not None else None
+
+
+def warnings(application: Application) -> dict[str, str]:
+    """Return what the service answers in spite of, and somebody must see to."""
+    state = application.witness_state()
+    if state is None or state.failure is None:
+        return {}
+    lag = f"; the oldest of what waits for it has waited for {state.lag_seconds:.0f} s" if state.lag_seconds else ""
+    return {"witness": f"{state.failure.reason}{lag}"}
 
 
 def figures(application: Application) -> Figures:
@@ -62,7 +77,15 @@ def figures(application: Application) -> Figures:
         watchlists_indexed=len(application.galleries.watchlists()),
         log_events=application.audit.size(),
         rebuild_seconds=application.rebuilt.seconds if application.rebuilt else 0.0,
+        witness=application.witness_state(),
     )
+
+
+def _findings(application: Application) -> tuple[dict[Part, str], dict[str, str], FrsError | None]:
+    found = faults(application)
+    if Part.STORE in found:
+        return found, {}, None
+    return found, warnings(application), witness_refusal(application)
 
 
 class Probe:
@@ -78,12 +101,12 @@ class Probe:
         """Look once. A store that does not answer in time counts as not ready."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                found = await self._workers.run(faults, self._application)
+                found, notes, refusal = await self._workers.run(_findings, self._application)
         except TimeoutError:
-            found = {Part.STORE: f"it has not answered for {PATIENCE_SECONDS:g} seconds"}
+            found, notes, refusal = {Part.STORE: f"it has not answered for {PATIENCE_SECONDS:g} seconds"}, {}, None
         except FrsError as error:
-            found = {Part.STORE: str(error.reason)}
-        self._readiness.observe(found)
+            found, notes, refusal = {Part.STORE: str(error.reason)}, {}, None
+        self._readiness.observe(found, notes, refusal)
         await self._health.publish()
 
     async def run(self) -> None:
