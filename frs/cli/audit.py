@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from frs.cli.audit_export import export_events
+from frs.cli.audit_watch import bundle, watch
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, connect, open_stub, pages
 from frs.cli.log_check import LogReport, check_event, read_key, verify_served_log, verify_stored_log
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
@@ -18,7 +20,10 @@ from frs.server.folders import vkey_file
 from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
 
-app = application("List, show and verify the tamper-evident log. Reading it is logged.")
+app = application("List, show, export and verify the tamper-evident log. Reading it is logged.")
+app.command("export")(export_events)
+app.command("bundle")(bundle)
+app.command("watch")(watch)
 
 MOST_TOLD = 20
 """Problems printed for people."""
