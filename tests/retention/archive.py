@@ -123,7 +123,7 @@ class Archive:
 
     # --- what lies there ---
 
-    def list(
+    def listed(
         self, *nominals: str, name: str = "", expires: float = 1000, retired: bool = False
     ) -> tuple[str, dict[str, str]]:
         """Make an active list of people without the embedder; returns its id and the subjects' by nominal."""
@@ -162,7 +162,8 @@ class Archive:
             reference_image.insert().values(
                 id=new_id(), subject_id=subject_id, watchlist_id=list_id, source="custody", taken_on="2025-06-01",
                 sha256="00" * 32, quality=QUALITY, model=model.id, profile=model.profile, created_at=now,
-                template_sealed=self.vault.seal(owner, template.tobytes(), b"template"), crop_sealed=self.vault.seal(owner, bytes(300), b"crop"),
+                template_sealed=self.vault.seal(owner, template.tobytes(), b"template"),
+                crop_sealed=self.vault.seal(owner, bytes(300), b"crop"),
             )
         )  # fmt: skip
         self._log(
@@ -296,12 +297,9 @@ class Archive:
         with self.database.read() as connection:
             return connection.scalar(sa.select(column).where(where))
 
-    def count(self, query: sa.Select[tuple[int]]) -> int:
-        with self.database.read() as connection:
-            return connection.scalar(query) or 0
-
     def rows(self, table: sa.Table) -> int:
-        return self.count(sa.select(sa.func.count()).select_from(table))
+        with self.database.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def sealed(self) -> dict[str, bytes]:
         """Return the middle of every sealed value, by what it is; media from their files."""

@@ -28,11 +28,11 @@ from tests.retention.archive import PROTECTION, TICK, Archive
 
 
 def _expired_list(archive: Archive) -> object:
-    return archive.list("N-1", "N-2", expires=0.001)
+    return archive.listed("N-1", "N-2", expires=0.001)
 
 
 def _withdrawn(archive: Archive) -> object:
-    _, people = archive.list("N-1")
+    _, people = archive.listed("N-1")
     archive.withdraw(people["N-1"])
     return people
 
@@ -75,7 +75,7 @@ def test_each_kind_goes_at_its_instant_and_not_a_microsecond_before(archive: Arc
 
 def test_nothing_of_it_is_left_in_any_file(archive: Archive) -> None:
     """After a run no sealed byte is in any file; the log verifies, and still finds who was concerned by the nominal."""
-    name, _ = archive.list("N-1", "N-2", expires=1)
+    name, _ = archive.listed("N-1", "N-2", expires=1)
     archive.alert("N-1")
     upload_id = archive.upload()
     archive.job("N-1", "N-3")
@@ -136,7 +136,7 @@ def test_a_run_is_one_event_with_its_counts_and_policy(archive: Archive) -> None
 
 def test_more_than_a_batch_goes_in_one_run(archive: Archive) -> None:
     """Batches follow one another until nothing is due; the counts are of all of them."""
-    name, _ = archive.list(*(f"N-{number}" for number in range(205)), expires=1)
+    name, _ = archive.listed(*(f"N-{number}" for number in range(205)), expires=1)
     for number in range(103):
         archive.event(f"N-{number}")
     for _ in range(101):
@@ -156,8 +156,8 @@ def test_more_than_a_batch_goes_in_one_run(archive: Archive) -> None:
 
 def test_an_expired_list_is_retired_by_the_run_that_empties_it(archive: Archive) -> None:
     """It is logged as any retirement; a list retired earlier is emptied after its retirement."""
-    expired, _ = archive.list("N-1", expires=1)
-    retired, _ = archive.list("N-2", expires=500, retired=True)
+    expired, _ = archive.listed("N-1", expires=1)
+    retired, _ = archive.listed("N-2", expires=500, retired=True)
     archive.clock.advance(hours=24)
     assert archive.names() == [f"watchlist watchlists/{retired}"]
     assert archive.run().counts == {"watchlist": 1, "subjects": 1}
@@ -279,7 +279,7 @@ def test_a_hold_that_is_long_over_forgets_whom_it_named(archive: Archive) -> Non
 
 def test_a_withdrawn_person_is_named_no_longer(archive: Archive) -> None:
     """The nominal and the justification go after the period; the withdrawal's date stays."""
-    _, people = archive.list("N-1", "N-2")
+    _, people = archive.listed("N-1", "N-2")
     archive.withdraw(people["N-1"])
     archive.clock.advance(hours=744)
     assert archive.run().counts == {"withdrawn-subject": 1}
