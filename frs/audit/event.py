@@ -160,6 +160,11 @@ def open_payload(seq: int, leaf: bytes, sealed: bytes, owner: str, vault: Vault)
     Raises FrsError: KEY_MISSING when it was erased, LOG_INCONSISTENT when it was altered or is not the one that the
     leaf commits to.
     """
+    return open_committed(seq, json.loads(leaf).get("payload"), sealed, owner, vault)
+
+
+def open_committed(seq: int, committed: str, sealed: bytes, owner: str, vault: Vault) -> tuple[bytes, bytes]:
+    """Open a payload as :func:`open_payload` does, given what the leaf says of it."""
     try:
         opened = vault.open(owner, sealed, PAYLOAD_CONTEXT)
     except FrsError as error:
@@ -169,6 +174,6 @@ def open_payload(seq: int, leaf: bytes, sealed: bytes, owner: str, vault: Vault)
         message = f"The payload of event {seq} was altered: it does not open with the event's own key."
         raise FrsError(Reason.LOG_INCONSISTENT, message, seq=str(seq)) from error
     nonce, payload = opened[:NONCE_BYTES], opened[NONCE_BYTES:]
-    if json.loads(leaf).get("payload") != commitment(nonce, payload):
+    if committed != commitment(nonce, payload):
         raise FrsError(Reason.LOG_INCONSISTENT, f"The payload of event {seq} is not the one its leaf commits to.")
     return nonce, payload

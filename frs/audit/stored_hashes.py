@@ -6,7 +6,7 @@ so on: whoever rewrites all of them is left with a root that was never signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -17,37 +17,69 @@ from frs.store.schema import audit_node
 _node = audit_node.c
 
 
-def read_hashes(connection: sa.Connection, level: int, first: int, stop: int) -> dict[int, bytes]:
-    """Return the stored hashes of a level, by number, from ``first`` up to but not including ``stop``."""
-    query = sa.select(_node.number, _node.hash).where(_node.level == level, _node.number >= first, _node.number < stop)
-    return {row.number: row.hash for row in connection.execute(query)}
+def check_hashes(
+    connection: sa.Connection, first: int, levels: Sequence[Sequence[bytes]], altered: set[int]
+) -> Iterator[Problem]:
+    """Compare the stored hashes over a chunk of leaves with those computed from the leaves.
+
+    ``levels`` holds the computed hashes of the complete subtrees, the leaves' first; ``first`` is the chunk's first
+    event, a multiple of all its subtrees. Events whose leaf differs from its stored hash are added to ``altered``.
+    """
+    stored: dict[int, bytes] = {}
+    for level, computed in enumerate(levels):
+        low = first >> level
+        children, stored = stored, _read_hashes(connection, level, low, low + len(computed))
+        if len(stored) == len(computed) and list(stored.values()) == computed:
+            continue
+        if level == 0:
+            yield from _check_leaves(first, computed, stored, altered)
+        else:
+            yield from _check_inner(level, low, low + len(computed), children, stored)
 
 
-def check_leaf_hash(seq: int, digest: bytes, stored: bytes | None) -> Problem | None:
-    """Compare a leaf's hash with the one stored when it was appended."""
-    if stored is None:
-        return Problem(f"The hash of event {seq} is missing.", seq)
-    if stored != digest:
-        return Problem(f"Event {seq} was altered after it was appended.", seq)
-    return None
-
-
-def check_inner_hashes(connection: sa.Connection, first: int, stop: int) -> Iterator[Problem]:
-    """Check every subtree that is complete with the leaves from ``first`` up to but not including ``stop``."""
-    level = 1
-    stored = read_hashes(connection, 0, first, stop)
-    while (low := first >> level) < (high := stop >> level):
-        children = stored if first == low << level else read_hashes(connection, level - 1, 2 * low, 2 * high)
-        stored = read_hashes(connection, level, low, high)
-        for number in range(low, high):
-            span = f"events {number << level} to {((number + 1) << level) - 1}"
-            if number not in stored:
-                yield Problem(f"The hash over {span} is missing.")
-                continue
-            pair = [children[child] for child in (2 * number, 2 * number + 1) if child in children]
-            if len(pair) == 2 and stored[number] != node_hash(*pair):
-                yield Problem(f"One of the {span}, or a hash over them, was altered.")
+def check_upper_hashes(connection: sa.Connection, level: int, first: int, stop: int) -> Iterator[Problem]:
+    """Check the subtrees above ``level`` that the leaves from ``first`` up to but not including ``stop`` complete."""
+    while (low := first >> (level + 1)) < (high := stop >> (level + 1)):
+        children = _read_hashes(connection, level, 2 * low, 2 * high)
         level += 1
+        yield from _check_inner(level, low, high, children, _read_hashes(connection, level, low, high))
+
+
+def _read_hashes(connection: sa.Connection, level: int, low: int, high: int) -> dict[int, bytes]:
+    """Return the stored hashes of a level by number, in order, from ``low`` up to but not including ``high``."""
+    query = (
+        sa.select(_node.number, _node.hash)
+        .where(_node.level == level, _node.number >= low, _node.number < high)
+        .order_by(_node.number)
+    )
+    return dict(connection.execute(query).all())
+
+
+def _check_leaves(
+    first: int, computed: Sequence[bytes], stored: dict[int, bytes], altered: set[int]
+) -> Iterator[Problem]:
+    for seq, digest in enumerate(computed, first):
+        if seq not in stored:
+            altered.add(seq)
+            yield Problem(f"The hash of event {seq} is missing.", seq)
+        elif stored[seq] != digest:
+            altered.add(seq)
+            yield Problem(f"Event {seq} was altered after it was appended.", seq)
+
+
+def _check_inner(
+    level: int, low: int, high: int, children: dict[int, bytes], stored: dict[int, bytes]
+) -> Iterator[Problem]:
+    """Compare stored hashes with those of their stored children, so that only the place that differs is named."""
+    for number in range(low, high):
+        span = f"events {number << level} to {((number + 1) << level) - 1}"
+        if number not in stored:
+            yield Problem(f"The hash over {span} is missing.")
+            continue
+        below = (children.get(2 * number), children.get(2 * number + 1))
+        pair = [child for child in below if isinstance(child, bytes)]  # others have been named at their level
+        if len(pair) == 2 and stored[number] != node_hash(*pair):
+            yield Problem(f"One of the {span}, or a hash over them, was altered.")
 
 
 def check_no_more(connection: sa.Connection, size: int) -> Iterator[Problem]:

@@ -6,12 +6,11 @@ Reads nothing but what it is given, so that an export can be verified on another
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from frs.audit.checkpoints import read_checkpoint
 from frs.audit.event import NONCE_BYTES, commitment
 from frs.audit.inspection import verify_database
-from frs.audit.leaves import LeafChecker
+from frs.audit.leaves import LeafChecker, LeafFields
 from frs.audit.report import Problem, VerificationReport
 from frs.audit.tree import Accumulator
 from frs.errors import FrsError
@@ -63,7 +62,7 @@ def verify_leaves(
     return VerificationReport(tree.size, tree.root(), int(signed is not None), opened, 0, tuple(problems))
 
 
-def _check_payload(seq: int, fields: dict[str, Any], payload: bytes) -> list[Problem]:
-    if commitment(payload[:NONCE_BYTES], payload[NONCE_BYTES:]) == fields["payload"]:
+def _check_payload(seq: int, fields: LeafFields, payload: bytes) -> list[Problem]:
+    if commitment(payload[:NONCE_BYTES], payload[NONCE_BYTES:]) == fields.payload:
         return []
     return [Problem(f"The payload of event {seq} is not the one its leaf commits to.", seq)]

@@ -118,9 +118,15 @@ def test_verifiers_canonical_form_is_that_of_rfc_8785(
     references = References(
         tuple(ListVersion(name, version) for name in names), tuple(names), other, other, other, other
     )
-    leaf = build_record(Event("log.read", ALICE, references), 0, NOW, house.store.vault, 1).leaf
+    record = build_record(Event("log.read", ALICE, references), 0, NOW, house.store.vault, 1)
+    leaf, said = record.leaf, json.loads(record.leaf)
+    fields, problems = LeafChecker().check(leaf)
 
-    assert LeafChecker().check(leaf) == (json.loads(leaf), [])
+    assert not problems
+    assert fields is not None
+    assert (fields.version, fields.seq, fields.time) == (said["v"], said["seq"], said["time"])
+    assert (fields.action, fields.actor, fields.payload) == (said["action"], said["actor"], said["payload"])
+    assert sorted(fields.references) == list(record.references)
     assert LeafChecker().check(json.dumps(json.loads(leaf)).encode())[0] is None
 
 

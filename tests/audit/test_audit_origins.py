@@ -16,6 +16,7 @@ from frs.audit.verify import verify_database
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
 from frs.store.database import Transaction
+from frs.types import Actor, Event, References
 from tests.audit_house import AuditHouse, alert_event
 
 
@@ -32,6 +33,7 @@ def restored(house: AuditHouse) -> Origin:
         house.signer.take_names(Origins.load(connection))
         house.signer.restart(size, tree.root(size, node_reader(connection)))
     house.restart()
+    house.append(Event("log.origin-started", Actor.system(), References(), {"witnessed": 9}))
     return origin
 
 
@@ -92,11 +94,37 @@ def test_restored_log_goes_on_under_its_new_name(house: AuditHouse) -> None:
     for key in (old_vkey, house.log.vkey):
         with house.store.database.read() as connection:
             report = verify_database(connection, key, house.store.vault)
-        assert (report.problems, report.checkpoints, report.payloads_opened) == ((), 2, 6)
+        assert (report.problems, report.checkpoints, report.payloads_opened) == ((), 2, 7)
         assert read_any_origin(old, key).size == 5
-        assert read_any_origin(new, key).size == 6
+        assert read_any_origin(new, key).size == 7
     house.restart()
     assert house.log.latest_checkpoint() == new
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE audit_origin SET first_seq = 4 WHERE number = 1", "Event 4 and the names of the log disagree"),
+        ("UPDATE audit_origin SET first_seq = 7 WHERE number = 1", "Event 5 and the names of the log disagree"),
+        ("UPDATE audit_origin SET first_seq = 8 WHERE number = 1", "not the name of its time"),
+        ("UPDATE audit_origin SET first_seq = 1 WHERE number = 0", "names of the log were altered"),
+        ("UPDATE audit_origin SET number = 2 WHERE number = 1", "names of the log were altered"),
+        ("DELETE FROM audit_origin WHERE number = 1", "no signature"),
+        ("UPDATE audit_origin SET origin = 'other' WHERE number = 0", "key is of the log"),
+    ],
+)
+def test_altered_names_are_found(house: AuditHouse, statement: str, message: str) -> None:
+    """A name or its place that was changed does not fit the events and the checkpoints."""
+    house.fill(5)
+    house.log.checkpoint()
+    key = house.log.vkey
+    restored(house)
+    house.fill(1)
+    house.log.checkpoint()
+    house.tamper(statement)
+    with house.store.database.read() as connection:
+        problems = verify_database(connection, key, house.store.vault).problems
+    assert any(message in problem.message for problem in problems), problems
 
 
 def test_note_of_another_name_needs_that_name(house: AuditHouse) -> None:
@@ -111,7 +139,7 @@ def test_note_of_another_name_needs_that_name(house: AuditHouse) -> None:
         read_checkpoint(note, old_vkey)
     with pytest.raises(FrsError, match="no signature"):
         read_checkpoint(note, old_vkey, ("another/name",))
-    assert read_checkpoint(note, old_vkey, (origin.name,)).size == 3
+    assert read_checkpoint(note, old_vkey, (origin.name,)).size == 4
     with pytest.raises(FrsError, match=r"no signature|does not fit"):
         read_any_origin(note.replace(origin.name, new_origin_name(origin.name)), old_vkey)
 

@@ -1,0 +1,71 @@
+"""Checks of the stored checkpoints and of the names that the log has been signed under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from frs.audit.checkpoints import Checkpoint, read_checkpoint
+from frs.audit.notes import NoteVerifier
+from frs.audit.origins import Origins
+from frs.audit.report import Problem
+from frs.errors import FrsError
+from frs.store.schema import audit_checkpoint
+
+
+def check_names(origins: Origins, public_key: str) -> Iterator[Problem]:
+    """Check that the names follow one another, and that the key is of one of them."""
+    if not len(origins):
+        return
+    try:
+        name = NoteVerifier.parse(public_key).name
+    except FrsError as error:
+        yield Problem(error.message)
+        return
+    if name not in origins.names:
+        yield Problem(f"The key is of the log {name}, but the database holds the log {origins.names[0]}.")
+    last = 0
+    for place, origin in enumerate(origins):
+        if origin.number != place or origin.first_seq < last or (place == 0 and origin.first_seq):
+            yield Problem(f"The names of the log were altered: {origin.name} does not follow the one before it.")
+        last = origin.first_seq
+
+
+def read_checkpoints(
+    connection: sa.Connection, public_key: str, origins: Origins
+) -> tuple[list[Checkpoint], list[Problem]]:
+    """Return the checkpoints that were signed, the smallest last, and what is wrong with the others."""
+    signed: list[Checkpoint] = []
+    problems: list[Problem] = []
+    columns = audit_checkpoint.c
+    for row in connection.execute(sa.select(columns.size, columns.note).order_by(columns.size.desc())):
+        try:
+            checkpoint = read_checkpoint(row.note, public_key, origins.names)
+        except FrsError as error:
+            problems.append(Problem(f"The checkpoint of {row.size} events fails: {error.message}"))
+            continue
+        if checkpoint.size != row.size:
+            message = f"The checkpoint filed under {row.size} events was signed for {checkpoint.size}."
+            problems.append(Problem(message))
+            continue
+        if not _in_time(checkpoint, origins):
+            message = (
+                f"The checkpoint of {row.size} events was signed as {checkpoint.origin}, not the name of its time."
+            )
+            problems.append(Problem(message))
+        signed.append(checkpoint)
+    return signed, problems
+
+
+def _in_time(checkpoint: Checkpoint, origins: Origins) -> bool:
+    """Whether the log had the checkpoint's name when it had its size: from its first event to the next name's."""
+    if len(origins) < 2:
+        return True
+    following = [*list(origins)[1:], None]
+    return any(
+        origin.name == checkpoint.origin
+        and origin.first_seq <= checkpoint.size
+        and (after is None or checkpoint.size <= after.first_seq)
+        for origin, after in zip(origins, following, strict=True)
+    )
