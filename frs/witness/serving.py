@@ -35,6 +35,7 @@ REQUEST_SECONDS = 15.0
 ANSWER_SECONDS = 15.0
 JSON = "application/json"
 _MOST_QUERY = 2048
+_POLL_SECONDS = 0.05
 _log = structlog.get_logger("frs.witness")
 
 
@@ -56,7 +57,9 @@ class WitnessServer:
             message = f"The witness cannot listen on {host}:{port}: {error.strerror}."
             raise FrsError(Reason.SETTINGS_INVALID, message) from error
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="frs-witness", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="frs-witness", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
