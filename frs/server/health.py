@@ -62,6 +62,12 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc_health is
         await context.send_initial_metadata(((PROVIDER_KEY, self._provider),))
         return await super().Check(request, context)
 
+    async def List(self, request: Any, context: Any) -> Any:
+        """Answer for every service at once."""
+        await context.send_initial_metadata(((PROVIDER_KEY, self._provider),))
+        statuses = {name: health_pb2.HealthCheckResponse(status=self._server_status[name]) for name in NEEDS}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
     async def Watch(self, request: Any, context: Any) -> None:
         """Send each change until the client leaves or the server stops, whose NOT_SERVING is sent first."""
         await context.send_initial_metadata(((PROVIDER_KEY, self._provider),))

@@ -49,6 +49,11 @@ class Consistency:
     new_root: bytes
 
 
+def whom(wanted: EventFilter) -> References:
+    """Return the person that a question to the log is about: their nominal finds who asked, and erases that too."""
+    return References(subjects=() if wanted.subject is None else (wanted.subject,))
+
+
 class LogReading:
     """What oversight may ask, each question logged. Thread-safe."""
 
@@ -64,7 +69,8 @@ class LogReading:
         if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
             raise FrsError(Reason.INVALID_FIELD, "since must not be after until", field="since")
         page = self._audit.list(wanted, page_size, page_token, newest_first)
-        self._journal.record(actor, Action.LOG_READ, {"filter": wanted.given(), "events": len(page.items)})
+        said: dict[str, Json] = {"filter": wanted.given(), "events": len(page.items)}
+        self._journal.record(actor, Action.LOG_READ, said, whom(wanted))
         return page
 
     def get(self, actor: Actor, seq: int) -> Proven:

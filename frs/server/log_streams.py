@@ -15,6 +15,7 @@ from frs.audit.log import AuditLog, EventFilter, StoredEvent
 from frs.errors import FrsError, Reason
 from frs.server.conversions.oversight import checkpoint_message, event_message
 from frs.server.journal import Journal
+from frs.server.log_reading import whom
 from frs.server.ringing import listening
 from frs.server.waiting import Stopping
 from frs.server.workers import Workers
@@ -67,7 +68,7 @@ class LogStreams:
         """
         first = await self._waiting.run(self._first, from_index)
         opened: dict[str, Json] = {"watch": "opened", "from": first, "filter": wanted.given()}
-        await self._waiting.run(self._journal.record, actor, Action.LOG_WATCHED, opened)
+        await self._waiting.run(self._journal.record, actor, Action.LOG_WATCHED, opened, whom(wanted))
         position, sent = first, 0
         try:
             with listening(self._bell) as bell:
