@@ -11,7 +11,6 @@ import typer
 from frs.cli.client import call, open_stub
 from frs.cli.output import timestamp, warn
 from frs.cli.resource import instant, resource
-from frs.match.tally import hour_of
 from frs.v1 import oversight_pb2 as pb
 from frs.v1.oversight_pb2_grpc import OversightServiceStub
 
@@ -29,7 +28,7 @@ def ask(
 ) -> pb.StatisticsResponse:
     """Ask the service for the figures of a period; being asked is logged."""
     begin, end = moment(since), moment(until) if until else datetime.now(UTC)
-    if any(at != hour_of(at) for at in (begin, *([end] if until else []))):
+    if any(at != _hour(at) for at in (begin, *([end] if until else []))):
         warn("Faces are counted by the hour in which they were seen: begin and end a period on full hours.")
     client, stub = open_stub(OversightServiceStub, data, address, identity)
     request = pb.StatisticsRequest(
@@ -46,4 +45,8 @@ def moment(given: str) -> datetime:
         return datetime.combine(date.fromisoformat(given), time(), UTC)
     except ValueError:
         found = instant(given, ago=True)
-    return hour_of(found) if given[-1] in "mhd" else found
+    return _hour(found) if given[-1] in "mhd" else found
+
+
+def _hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

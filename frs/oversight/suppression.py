@@ -3,14 +3,16 @@
 A part with fewer alerts than ``least`` is left out (primary suppression). The totals are published, so the sum of what
 is left out is known to everybody; therefore (complementary suppression):
 
-- the smallest other part is left out too, with all that equal it: the parts left out then differ, and nothing says
-  which of them is which;
-- while what is left out has none of something that the total has (no false alert, or nothing but false alerts), the
-  smallest part that has it is left out too: else the zero of each part left out were known.
+- the smallest other part is left out too, with all that have as many alerts: what is left out then differs in size,
+  and nothing says which is which;
+- while what is left out has no false alert although the total has some, or nothing but false alerts although the total
+  has others, the smallest part that has one is left out too: else that zero were known of each part left out.
 
-Neither names nor the number of the parts left out are published. What the total alone tells stays told: a total of no
-false alerts is one for each part. A breakdown is therefore protected against whoever knows this rule, and not against
-a second publication over an overlapping period: publish for periods that do not overlap.
+Parts are chosen by their numbers of alerts alone, never by name or by the order of figures that are to be protected.
+So exchanging the parts left out gives a table that is published alike; where no zero decided, so does moving a false
+alert from one to another. Neither names nor the number of the parts left out are published. What the totals alone tell
+stays told: a total without a false alert is one for each part. A breakdown is protected against whoever knows this
+rule, and not against a second publication over an overlapping period: publish for periods that do not overlap.
 
 References: Hundepool and others, "Statistical Disclosure Control" (Wiley, 2012), chapter 4, on secondary suppression.
 """
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from frs.oversight.figures import NamedFigures
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What is published of a part of a breakdown."""
 
@@ -34,14 +36,9 @@ class Cell:
     name: str
 
     @property
-    def values(self) -> tuple[int, int, int]:
-        """The figures without the name."""
-        return self.alerts, self.false_alerts, self.faces_seen
-
-    @property
-    def measures(self) -> tuple[int, int, int, int]:
-        """What a sum over the parts left out could give away, each at least 0."""
-        return self.alerts, self.false_alerts, self.alerts - self.false_alerts, self.faces_seen
+    def protected(self) -> tuple[int, int]:
+        """False alerts and all others: a sum of zero over the parts left out would give each of them away."""
+        return self.false_alerts, self.alerts - self.false_alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +58,24 @@ def cell(part: NamedFigures) -> Cell:
 
 def published(parts: Sequence[Cell], least: int) -> Breakdown:
     """Return the breakdown as it may be published; ``least`` is the fewest alerts of a published part."""
-    kept = sorted(part for part in parts if part.alerts >= least)
+    kept = [part for part in parts if part.alerts >= least]
     out = [part for part in parts if part.alerts < least]
     if out and kept:
-        _leave_out(kept[0], kept, out)
-    while out and (given_away := _zeros(out, kept)):
-        _leave_out(min(part for part in kept if part.measures[given_away[0]]), kept, out)
+        _leave_out(min(part.alerts for part in kept), kept, out)
+    while out and (needed := _given_away(out, kept)):
+        _leave_out(min(part.alerts for part in needed), kept, out)
     return Breakdown(tuple(sorted(kept, key=lambda part: part.name)), bool(out))
 
 
-def _leave_out(least: Cell, kept: list[Cell], out: list[Cell]) -> None:
-    """Move a part and all that equal it: which of equals was taken would tell something of the names."""
-    out.extend(part for part in kept if part.values == least.values)
-    kept[:] = [part for part in kept if part.values != least.values]
+def _leave_out(alerts: int, kept: list[Cell], out: list[Cell]) -> None:
+    """Move all parts of this size: which of equals was taken would tell something of the names."""
+    out.extend(part for part in kept if part.alerts == alerts)
+    kept[:] = [part for part in kept if part.alerts != alerts]
 
 
-def _zeros(out: Sequence[Cell], kept: Sequence[Cell]) -> list[int]:
-    """Return the measures of which the parts left out have none and the others some."""
-    hidden = [sum(values) for values in zip(*(part.measures for part in out), strict=True)]
-    shown = [sum(values) for values in zip(*(part.measures for part in kept), strict=True)] or [0] * len(hidden)
-    return [number for number, (h, s) in enumerate(zip(hidden, shown, strict=True)) if h == 0 < s]
+def _given_away(out: Sequence[Cell], kept: Sequence[Cell]) -> list[Cell]:
+    """Return the published parts that have something of which the parts left out have none."""
+    for number in range(2):
+        if not any(part.protected[number] for part in out) and (has := [p for p in kept if p.protected[number]]):
+            return has
+    return []
