@@ -19,7 +19,7 @@ class Operation(StrEnum):
     COMBINATION = "combination"
     ERASURE = "erasure"
     USE = "use"
-    """The system is put to use: a deployment, a stream, an alert."""
+    """The system is put to use: a deployment, a stream."""
     REVIEW = "review"
     """A person's assessment: of a watchlist, an alert, an outcome."""
     SYSTEM = "system"
@@ -123,13 +123,10 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.ALERT_VIEWED,
         Action.ALERT_FEED_OPENED,
         Action.ALERT_FEED_CLOSED,
-        Action.SEARCH_STILL,
         Action.SEARCH_JOB_SUBMITTED,
         Action.SEARCH_JOB_LISTS_CHANGED,
-        Action.SEARCH_JOB_FINISHED,
         Action.SEARCH_JOB_CANCELLED,
         Action.SEARCH_CANDIDATES_READ,
-        Action.OPERATOR_SEARCH,
         Action.LOG_READ,
         Action.LOG_EVENT_READ,
         Action.LOG_PROOF_READ,
@@ -141,6 +138,13 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.OPERATOR_LISTED,
         Action.STATISTICS_READ,
         Action.RETENTION_READ,
+    ),
+    # A face in a picture was compared with the people on lists, and what is known of both put together.
+    Operation.COMBINATION: (
+        Action.ALERT_RAISED,
+        Action.SEARCH_STILL,
+        Action.SEARCH_JOB_FINISHED,
+        Action.OPERATOR_SEARCH,
     ),
     Operation.DISCLOSURE: (
         Action.LOG_EXPORTED,
@@ -163,7 +167,6 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.LIVE_STREAM_OPENED,
         Action.LIVE_STREAM_CLOSED,
         Action.LIVE_MINUTE,
-        Action.ALERT_RAISED,
     ),
     Operation.REVIEW: (
         Action.WATCHLIST_APPROVED,

@@ -2,8 +2,9 @@
 
 The leaf is RFC 8785 canonical JSON and holds no name, image, template or free text::
 
-    {"v": 1, "seq": 7, "time": "2026-03-01T09:00:00.000000Z", "action": "alert.raised", "operation": "use",
-     "actor": "a:<hex>", "refs": {"watchlists": [{"id": "...", "version": 3}], "subjects": ["s:<hex>"],
+    {"v": 1, "seq": 7, "time": "2026-03-01T09:00:00.000000Z", "action": "alert.raised",
+     "operation": "combination", "actor": "a:<hex>",
+     "refs": {"watchlists": [{"id": "...", "version": 3}], "subjects": ["s:<hex>"],
      "deployment": "...", "alert": "...", "search": null, "job": null}, "payload": "<hex>"}
 
 People are pseudonyms (:meth:`frs.store.vault.Vault.pseudonym`). The payload is canonical JSON too::

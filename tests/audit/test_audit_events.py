@@ -46,7 +46,7 @@ def test_leaf_is_as_documented(house: AuditHouse) -> None:
         "seq": 7,
         "time": "2026-03-02T09:00:00.000000Z",
         "action": "search.still",
-        "operation": "consultation",
+        "operation": "combination",
         "actor": pseudonym("actor", "alice"),
         "refs": {
             "watchlists": [{"id": "missing", "version": 1}, {"id": "wanted", "version": 3}],

@@ -188,7 +188,7 @@ def test_event_is_read_with_and_without_its_payload(house: AuditHouse, clock: Ma
     house.append(alert_event(1))
     sealed, opened = house.log.get(0, False), house.log.get(0, True)
 
-    assert (sealed.seq, sealed.time, sealed.action, sealed.operation) == (0, clock.now(), "alert.raised", "use")
+    assert (sealed.seq, sealed.time, sealed.action, sealed.operation) == (0, clock.now(), "alert.raised", "combination")
     assert sealed.payload is None
     assert sealed.nonce is None
     assert not sealed.erased
