@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -38,10 +39,10 @@ def read_checkpoints(
     """Return the checkpoints that were signed, the smallest last, and what is wrong with the others."""
     signed: list[Checkpoint] = []
     problems: list[Problem] = []
-    columns = audit_checkpoint.c
-    for row in connection.execute(sa.select(columns.size, columns.note).order_by(columns.size.desc())):
+    for row in _rows(connection):
+        note = row.note.decode("utf-8", "replace") if isinstance(row.note, bytes) else str(row.note)
         try:
-            checkpoint = read_checkpoint(row.note, public_key, origins.names)
+            checkpoint = read_checkpoint(note, public_key, origins.names)
         except FrsError as error:
             problems.append(Problem(f"The checkpoint of {row.size} events fails: {error.message}"))
             continue
@@ -56,6 +57,16 @@ def read_checkpoints(
             problems.append(Problem(message))
         signed.append(checkpoint)
     return signed, problems
+
+
+def _rows(connection: sa.Connection) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    """Return sizes and notes, the largest size first; the notes as bytes where some are no text any more."""
+    columns = audit_checkpoint.c
+    try:
+        return connection.execute(sa.select(columns.size, columns.note).order_by(columns.size.desc())).all()
+    except sa.exc.DBAPIError:
+        note = sa.cast(columns.note, sa.LargeBinary).label("note")
+        return connection.execute(sa.select(columns.size, note).order_by(columns.size.desc())).all()
 
 
 def _in_time(checkpoint: Checkpoint, origins: Origins) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from frs.audit.checkpoints import read_checkpoint
+from frs.audit.checkpoints import read_any_origin
 from frs.audit.event import NONCE_BYTES, commitment
 from frs.audit.inspection import verify_database
 from frs.audit.leaves import LeafChecker, LeafFields
@@ -35,7 +35,7 @@ def verify_leaves(
     checker, tree = LeafChecker(), Accumulator()
     signed = None
     try:
-        signed = read_checkpoint(note, vkey)
+        signed = read_any_origin(note, vkey)
     except FrsError as error:
         problems.append(Problem(error.message))
     signed_root = tree.root() if signed is not None and signed.size == 0 else None

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from frs.audit.checkpoints import Checkpoint, read_checkpoint
+from frs.audit.checkpoints import Checkpoint, read_any_origin
 from frs.audit.event import commitment
 from frs.audit.proofs import verify_consistency, verify_inclusion
 from frs.audit.report import VerificationReport
 from frs.audit.tree import leaf_hash
 from frs.audit.verify import verify_database, verify_leaves
 from frs.cli.client import Client, call, receive
+from frs.cli.output import progress
 from frs.cli.payloads import payloads_told, vault_at_rest
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
@@ -47,6 +48,8 @@ class LogReport:
     """What was done with the payloads."""
     opened: int = 0
     erased: int = 0
+    first_event: int | None = None
+    """The lowest event that a problem names."""
 
     def as_json(self) -> dict[str, Json]:
         """Return the report for ``--json``."""
@@ -60,6 +63,7 @@ class LogReport:
             "payloads_opened": self.opened,
             "payloads_erased": self.erased,
             "problems": list(self.problems),
+            "first_event": self.first_event,
         }
 
 
@@ -78,7 +82,7 @@ def check_event(event: pb.Event, vkey: str) -> list[str]:
     """
     problems = []
     try:
-        checkpoint = read_checkpoint(event.checkpoint.signed_note, vkey)
+        checkpoint = read_any_origin(event.checkpoint.signed_note, vkey)
         leaf = leaf_hash(event.leaf)
         verify_inclusion(event.index, checkpoint.size, leaf, list(event.inclusion_proof), checkpoint.root)
     except FrsError as error:
@@ -105,7 +109,7 @@ def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path
     vkey = read_key(key_file)
     note = call(client, stub.GetCheckpoint, pb.GetCheckpointRequest()).signed_note
     try:
-        now = read_checkpoint(note, vkey)
+        now = read_any_origin(note, vkey)
     except FrsError as error:
         return LogReport(0, b"", "nobody whose key you hold", "not looked at", (error.message,), SERVED_PAYLOADS)
     report = verify_leaves(_leaves(client, stub, now.size) if now.size else iter(()), note, vkey)
@@ -115,7 +119,10 @@ def verify_served_log(client: Client, stub: OversightServiceStub, key_file: Path
     problems += found
     if not problems:
         seen_file.write_text(note)
-    return LogReport(report.events, report.root, vkey.partition("+")[0], earlier, tuple(problems), SERVED_PAYLOADS)
+    signer = vkey.partition("+")[0]
+    return LogReport(
+        report.events, report.root, signer, earlier, tuple(problems), SERVED_PAYLOADS, first_event=report.first_event
+    )
 
 
 def _compare(
@@ -125,11 +132,17 @@ def _compare(
     if not seen_file.exists():
         return "no earlier checkpoint was kept here", []
     try:
-        before = read_checkpoint(seen_file.read_text(), vkey)
+        before = read_any_origin(seen_file.read_text(), vkey)
     except FrsError as error:
         return "the checkpoint kept here cannot be read", [f"{seen_file}: {error.message}"]
+    restored = ""
+    if before.origin != now.origin:
+        restored = (
+            f"; the log was restored from a backup and is signed as {now.origin} now: when what was lost is explained, "
+            f"remove {seen_file}"
+        )
     if before.size > now.size:
-        return "the log has shrunk", [f"{before.size} events were signed before, now only {now.size}"]
+        return "the log has shrunk", [f"{before.size} events were signed before, now only {now.size}{restored}"]
     if before.size == 0:
         return "the log was empty before", []
     request = pb.GetConsistencyProofRequest(old_size=before.size, new_size=now.size)
@@ -137,7 +150,8 @@ def _compare(
     try:
         verify_consistency(before.size, now.size, before.root, now.root, list(answer.hashes))
     except FrsError as error:
-        return "the log was rewritten", [f"the {before.size} events seen before are not in this log: {error.message}"]
+        message = f"the {before.size} events seen before are not in this log: {error.message}{restored}"
+        return "the log was rewritten", [message]
     return f"it continues the {before.size} events seen before", []
 
 
@@ -148,8 +162,11 @@ def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
     """
     vkey = read_key(key_file)
     try:
-        with vault_at_rest(settings) as (vault, why_not), inspect_database(settings) as connection:
-            report: VerificationReport = verify_database(connection, vkey, vault)
+        with vault_at_rest(settings) as (vault, why_not), inspect_database(settings) as connection, progress() as bar:
+            task = bar.add_task("events", total=None)
+            report: VerificationReport = verify_database(
+                connection, vkey, vault, lambda done, events: bar.update(task, completed=done, total=events)
+            )
     except sa.exc.SQLAlchemyError as error:
         raise FrsError(Reason.NOT_INITIALISED, f"the database cannot be read: {error}") from None
     problems = tuple(problem.message for problem in report.problems)
@@ -163,4 +180,5 @@ def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
         payloads_told(report, why_not),
         report.payloads_opened,
         report.payloads_erased,
+        report.first_event,
     )

@@ -13,6 +13,7 @@ from frs import __version__
 from frs.audit.actions import Action
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog
+from frs.audit.starting import verify_at_start
 from frs.audit.timer import CheckpointTimer
 from frs.audit.witnessing import Witnessing, WitnessState, make_client
 from frs.clock import Clock, SystemClock
@@ -26,9 +27,13 @@ from frs.match.live import LiveMatching
 from frs.match.operator import OperatorSearches
 from frs.match.stills import StillSearches
 from frs.match.uploads import Uploads
+from frs.oversight.access_photograph import PhotographSearch
+from frs.oversight.subject_access import SubjectAccess
 from frs.recovery.backup import Backups
 from frs.recovery.rotation import KeyRotation
+from frs.retention.certificate import Certificates
 from frs.retention.erasers import Erasers
+from frs.retention.erasure import Erasures
 from frs.retention.holds import Holds
 from frs.retention.plan import Planning
 from frs.retention.policy_book import PolicyBook
@@ -62,6 +67,8 @@ class Application:
             signer = CheckpointSigner.open(store.keyring, settings, self.database.installation_id)
             self.audit = AuditLog(self.database, self.vault, signer, self.clock)
             self._witnessing = self._open_witnessing(signer)  # before anything is appended
+            if settings.audit.verify_at_start:
+                verify_at_start(self.database, self.audit, self.vault)
             self.journal = Journal(self.database, self.audit)
             self.engine = load_engine(settings)
             stack.callback(self.engine.close)
@@ -108,6 +115,12 @@ class Application:
         self.erasers = Erasers(
             database, vault, audit, galleries, watchlists, self.uploads, settings, clock, self.alert_bell
         )
+        self.certificates = Certificates(database, vault, audit)
+        self.erasures = Erasures(
+            database, vault, audit, watchlists, self.erasers, self.holds, clock, lambda: self.policy.version
+        )
+        photographs = PhotographSearch(database, galleries, watchlists, engine, settings)
+        self.subject_access = SubjectAccess(database, vault, audit, photographs, clock)
         self.retention_runs = RetentionRuns(
             database, audit, self.erasers, watchlists, self.holds, self.policy, settings.retention, clock
         )

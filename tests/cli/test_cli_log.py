@@ -146,6 +146,29 @@ def test_the_first_event_that_was_changed_is_named(
     installation.open()
 
 
+def test_one_edited_byte_of_an_old_event_is_told_to_scripts(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--json`` has the event's number beside the messages; put back, the log verifies and names none."""
+    installation.close()
+    file = installation.settings.data_dir / DATABASE_FILE
+    command = ["audit", "verify", "--offline", "--json", "--data", str(installation.settings.data_dir)]
+    content = file.read_bytes()
+    with closing(sqlite3.connect(file)) as database:
+        leaf: bytes = database.execute("SELECT leaf FROM audit_event WHERE seq = 2").fetchone()[0]
+    place = content.index(leaf) + leaf.index(b'"payload":"') + 20  # one digit of what it commits to
+    file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert main(command) == 5
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verified"], found["first_event"]) == (False, 2)
+    assert found["problems"][0] == "Event 2 was altered after it was appended."
+    file.write_bytes(content)
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verified"], found["first_event"], found["problems"]) == (True, None, [])
+    installation.open()
+
+
 def test_a_data_directory_without_a_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong path is not a log that verifies."""
     (tmp_path / "log.vkey").write_text("frs.local/x+00000000+AAAA")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.validation import Limits
 from frs.settings import ServerSettings, Settings
+from frs.store.engines import DATABASE_FILE
 from frs.store.kek import create_kek_file
 from frs.types import Role
 
@@ -153,3 +156,22 @@ def test_a_server_file_that_says_nothing_is_ignored(tmp_path: Path, content: byt
     assert read_server_file(path) is None
     path.write_bytes(content)
     assert read_server_file(path) is None
+
+
+def test_service_does_not_start_over_a_rewritten_log(settings: Settings) -> None:
+    """A row that was changed while nobody looked is found before anything is appended; a setting leaves that out."""
+    initialise(settings, SystemClock())
+    application = Application.open(settings)
+    application.start()
+    application.close()
+    with closing(sqlite3.connect(settings.data_dir / DATABASE_FILE)) as database, database:
+        events = database.execute("SELECT size FROM audit_head").fetchone()
+        database.execute("UPDATE audit_event SET actor = 'a:0' WHERE seq = 1")
+    with pytest.raises(FrsError, match="Event 1 is filed under another actor") as caught:
+        Service(settings)
+    assert caught.value.reason is Reason.LOG_INCONSISTENT
+    assert caught.value.metadata["event"] == "1"
+    with closing(sqlite3.connect(settings.data_dir / DATABASE_FILE)) as database:
+        assert database.execute("SELECT size FROM audit_head").fetchone() == events
+    unverified = settings.audit.model_copy(update={"verify_at_start": False})
+    Application(settings.model_copy(update={"audit": unverified})).close()
