@@ -7,6 +7,7 @@ the columns' names and a row for each event. Parquet: header and trailer are in 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ LONGEST_LINE = 64 * 1024 * 1024
 """Characters; no event comes near it."""
 _PARQUET_MAGIC = b"PAR1"
 _ROWS = 1000
+_INDEX = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 class Source(Protocol):
@@ -156,7 +158,7 @@ class ParquetSource:
 
 def from_columns(row: dict[str, str], number: int) -> Line:
     """Make the NDJSON line again from the columns of a row; an empty column is an absent field."""
-    if not row["index"].isascii() or not row["index"].isdecimal() or len(row["index"]) > 16:
+    if not _INDEX.fullmatch(row["index"]):
         raise DoesNotVerifyError(f"The index in row {number} is no whole number from 0.")
     fields: dict[str, Any] = {"index": int(row["index"]), "leaf": row["leaf"]}
     if row["proof"]:

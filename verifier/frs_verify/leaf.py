@@ -2,9 +2,8 @@
 
 A leaf is RFC 8785 canonical JSON, schema version 1::
 
-    {"v": 1, "seq": 7, "time": "2026-03-01T09:00:00.000000Z", "action": "alert.raised",
-     "operation": "combination", "actor": "a:<64 hex>",
-     "refs": {"watchlists": [{"id": "...", "version": 3}], "subjects": ["s:<64 hex>"],
+    {"v": 1, "seq": 7, "time": "2026-03-01T09:00:00.000000Z", "action": "alert.raised", "operation": "use",
+     "actor": "a:<64 hex>", "refs": {"watchlists": [{"id": "...", "version": 3}], "subjects": ["s:<64 hex>"],
      "deployment": "...", "alert": "...", "search": null, "job": null}, "payload": "<64 hex>"}
 
 ``payload`` is SHA-256 of a nonce of 32 bytes followed by the payload's JSON text in UTF-8.
