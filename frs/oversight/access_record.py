@@ -13,29 +13,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from frs.audit.concerning import Concerning, concerning
+from frs.audit.concerning import concerning
 from frs.audit.event import format_time
+from frs.audit.origins import Origins
 from frs.errors import FrsError, Reason
 from frs.match.alerting import PROBE, REFERENCE
 from frs.oversight.access_events import person_events
-from frs.store.schema import (
-    alert,
-    erasure,
-    hold,
-    job,
-    job_candidate,
-    job_probe,
-    operator_search,
-    outside_copy,
-    reference_image,
-    subject,
-    watchlist,
-)
+from frs.oversight.access_rows import ERASED, UNDECIDED, copies, erasures, holds, instant_text, job_candidates, searches
+from frs.store.schema import alert, reference_image, subject, watchlist
 from frs.store.vault import Vault
 from frs.types import Json
 from frs.watchlist.rebuilding import CROP
 
-ERASED = "erased"
 _SHOWS_THE_PERSON = frozenset({"true", "confirmed-true", "unconfirmed"})
 _SHOWS_ANOTHER = frozenset({"false", "confirmed-false"})
 
@@ -62,7 +51,7 @@ class Record:
 class RecordReader:
     """Reads one person's record off a connection."""
 
-    def __init__(self, connection: sa.Connection, vault: Vault, origins: Any, nominal: str) -> None:
+    def __init__(self, connection: sa.Connection, vault: Vault, origins: Origins, nominal: str) -> None:
         self._connection, self._vault, self._origins = connection, vault, origins
         self._nominal = nominal
         self._pseudonym = vault.pseudonym("subject", nominal)
@@ -75,14 +64,14 @@ class RecordReader:
         data = {
             "entries": self._entries(),
             "alerts": self._alerts(),
-            "searches": self._searches(logged),
-            "job_candidates": self._candidates(),
-            "holds": self._holds(),
-            "erasures": self._erasures(),
+            "searches": searches(self._connection, self._names, logged),
+            "job_candidates": job_candidates(self._connection, self._names),
+            "holds": holds(self._connection, self._names),
+            "erasures": erasures(self._connection, self._pseudonym),
             "events": person_events(
                 self._connection, self._vault, self._origins, self._nominal, self._pseudonym, logged
             ),
-            "copies": self._copies(),
+            "copies": copies(self._connection, self._pseudonym),
         }
         return Record(data, self._pictures)
 
@@ -107,10 +96,10 @@ class RecordReader:
                 "grading": row.grading,
                 "under_18": row.under_18,
                 "under_18_rationale": row.under_18_rationale,
-                "withdrawn": _instant(row.withdrawn_at),
+                "withdrawn": instant_text(row.withdrawn_at),
                 "withdrawn_by": row.withdrawn_by,
                 "withdrawn_reason": row.withdrawn_reason,
-                "erased": _instant(row.erased_at),
+                "erased": instant_text(row.erased_at),
                 "images": self._images(row.id),
             }
             for row in self._connection.execute(query)
@@ -147,14 +136,14 @@ class RecordReader:
                 "threshold": row.threshold,
                 "model": row.model,
                 "state": row.state,
-                "adjudicated": _instant(row.adjudicated_at),
+                "adjudicated": instant_text(row.adjudicated_at),
                 "adjudicated_by": row.adjudicated_by,
                 "adjudication_reason": row.adjudication_reason,
-                "engagement": _instant(row.engagement_at),
+                "engagement": instant_text(row.engagement_at),
                 "engagement_by": row.engagement_by,
                 "engagement_note": row.engagement_note,
                 "self_defined_group": row.self_defined_group,
-                "erased": _instant(row.erased_at),
+                "erased": instant_text(row.erased_at),
                 "picture": self._probe(row),
                 "reference_picture": self._open(
                     f"alert:{row.id}", row.reference_sealed, REFERENCE, f"alert-{row.id}-reference"
@@ -167,106 +156,8 @@ class RecordReader:
         """Open the face on the camera, where somebody decided that it is the person's."""
         if row.probe_sealed is not None and row.state not in _SHOWS_THE_PERSON:
             decided = row.state in _SHOWS_ANOTHER
-            return "withheld: " + ("it shows somebody else" if decided else "nobody has decided whom it shows")
+            return "withheld: it shows somebody else" if decided else UNDECIDED
         return self._open(f"alert:{row.id}", row.probe_sealed, PROBE, f"alert-{row.id}-camera")
-
-    def _searches(self, logged: Concerning) -> list[Json]:
-        table = operator_search.c
-        query = sa.select(operator_search).where(table.id.in_(sorted(logged.others["search"])))
-        found: list[Json] = []
-        for row in self._connection.execute(query.order_by(table.created_at, table.id)):
-            theirs = [each for each in row.candidates if each["nominal"] in self._names]
-            if theirs:
-                found.append(
-                    {
-                        "search": row.id,
-                        "made": format_time(row.created_at),
-                        "officer": row.officer,
-                        "reason": row.reason,
-                        "legal_power": row.legal_power,
-                        "outcome": row.outcome,
-                        "outcome_reason": row.outcome_reason,
-                        "outcome_at": _instant(row.outcome_at),
-                        "candidates_in_all": len(row.candidates),
-                        "candidate": [_candidate(each) for each in theirs],
-                        "probe": ERASED if row.probe_sealed is None else "withheld: nobody has decided whom it shows",
-                        "erased": _instant(row.erased_at),
-                    }
-                )
-        return found
-
-    def _candidates(self) -> list[Json]:
-        columns = (job_candidate, job.c.incident, job.c.reason, job.c.created_by, job.c.created_at, job_probe.c.best_ms)
-        query = (
-            sa.select(*columns)
-            .join(job, job.c.id == job_candidate.c.job_id)
-            .join(job_probe, job_probe.c.id == job_candidate.c.probe_id)
-            .where(job_candidate.c.nominal.in_(self._names))
-            .order_by(job.c.created_at, job_candidate.c.key)
-        )
-        return [
-            {
-                "job": row.job_id,
-                "submitted": format_time(row.created_at),
-                "submitted_by": row.created_by,
-                "reason": row.reason,
-                "incident": row.incident,
-                "at_ms": row.best_ms,
-                "picture": "withheld: nobody has decided whom it shows",
-                **_candidate(
-                    {
-                        "rank": row.rank,
-                        "watchlist": row.watchlist_id,
-                        "watchlist_version": row.watchlist_version,
-                        "score": row.score,
-                        "threshold": row.threshold,
-                    }
-                ),
-            }
-            for row in self._connection.execute(query)
-        ]
-
-    def _holds(self) -> list[Json]:
-        table = hold.c
-        query = sa.select(hold).where(table.kind == "nominal", table.target.in_(self._names)).order_by(table.placed_at)
-        return [
-            {
-                "hold": row.id,
-                "reason": row.reason,
-                "owner": row.owner,
-                "placed": format_time(row.placed_at),
-                "ends": format_time(row.ends_at),
-                "released": _instant(row.released_at),
-                "release_reason": row.release_reason,
-            }
-            for row in self._connection.execute(query)
-        ]
-
-    def _erasures(self) -> list[Json]:
-        query = sa.select(erasure).where(erasure.c.subject == self._pseudonym).order_by(erasure.c.requested_at)
-        return [
-            {
-                "erasure": row.id,
-                "state": row.state,
-                "requested": format_time(row.requested_at),
-                "requested_by": row.requested_by,
-                "reason": row.reason,
-                "decided": _instant(row.decided_at),
-                "decided_by": row.decided_by,
-                "decision_reason": row.decision_reason,
-                "certificate": row.done,
-            }
-            for row in self._connection.execute(query)
-        ]
-
-    def _copies(self) -> list[Json]:
-        """Return the copies made of this person's record; those of everything are no fact about the person."""
-        table = outside_copy.c
-        query = sa.select(outside_copy).where(table.subject == self._pseudonym).order_by(table.made_at)
-        return [
-            {"copy": row.id, "kind": row.kind, "made": format_time(row.made_at), "place": row.place}
-            for row in self._connection.execute(query)
-        ]
 
     def _open(self, owner: str, sealed: bytes | None, context: bytes, name: str) -> Json:
         """Open a picture into the package; returns its path there."""
@@ -281,11 +172,3 @@ class RecordReader:
         path = f"pictures/{name}.jpg"
         self._pictures[path] = picture
         return path
-
-
-def _candidate(value: dict[str, Any]) -> dict[str, Json]:
-    return {name: value[name] for name in ("rank", "watchlist", "watchlist_version", "score", "threshold")}
-
-
-def _instant(value: Any) -> str | None:
-    return None if value is None else format_time(value)

@@ -13,13 +13,15 @@ from typing import Any
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #999; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; }
+h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #999; }
 section.item { border: 1px solid #ccc; border-radius: 4px; padding: .6rem .9rem; margin: .8rem 0; break-inside: avoid; }
 dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .15rem 1rem; margin: .3rem 0; }
 dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 img { max-height: 12rem; max-width: 100%; border: 1px solid #999; margin: .3rem .5rem .3rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .9em; }
-th, td { text-align: left; padding: .25rem .5rem; border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: .25rem .5rem; border-bottom: 1px solid #ddd; vertical-align: top; }
+td { overflow-wrap: anywhere; }
 p.none { color: #555; } @media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } }
 """
 

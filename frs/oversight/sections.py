@@ -74,8 +74,9 @@ def glance(total: Figures) -> Markup:
 def outcomes(found: PeriodFigures) -> Markup:
     """Return what became of the alerts of each deployment."""
     rows = [
-        Bar(_name(item), (_true(item.figures), _false(item.figures), _open(item.figures)), f"{item.figures.alerts:,}")
+        Bar(_name(item), decided, f"{item.figures.alerts:,} ({' + '.join(f'{n:,}' for n in decided)})")
         for item in found.deployments
+        for decided in [(_true(item.figures), _false(item.figures), _open(item.figures))]
     ]
     about = f"For each deployment a bar: true, false and undecided alerts. In all {_summary(found.total)}."
     drawn = bars("outcomes", "Alerts by deployment", about, ("true", "false", "undecided"), rows)
@@ -156,7 +157,13 @@ def response(found: PeriodFigures) -> Markup:
     parts = [(name, figures) for name, figures in _with_total(found) if figures.to_adjudication.count]
     times = [(name, figures.to_adjudication) for name, figures in parts]
     unit, word = _unit(max((t.p90_seconds for _, t in times), default=0.0))
-    rows = [Span(name, t.median_seconds, 0.0, t.p90_seconds, f"{wording.span(t.median_seconds)}") for name, t in times]
+    rows = [
+        Span(
+            *(name, t.median_seconds, 0.0, t.p90_seconds),
+            f"{wording.span(t.median_seconds)} (9 of 10: {wording.span(t.p90_seconds)})",
+        )
+        for name, t in times
+    ]
     about = "For each deployment the median as a dot, and a line to the time within which nine of ten were decided."
     drawn = spans(
         "response", "From alert to decision", about, rows, lambda value: f"{value / unit:g} {word}" if value else "0"
