@@ -176,7 +176,7 @@ class WitnessClient:
             connection.request(method, self._url.path.rstrip("/") + path, body, headers)
             response = connection.getresponse()
             content = response.read(_MOST_ANSWER_BYTES + 1)
-            if response.length:  # less came than was announced
+            if response.length and len(content) <= _MOST_ANSWER_BYTES:  # less came than was announced
                 raise http.client.IncompleteRead(content)
         except ssl.SSLCertVerificationError as error:
             message = f"The certificate of {self._url.geturl()} is not trusted: {error.verify_message}."

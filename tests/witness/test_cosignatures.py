@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from frs.audit.checkpoints import Checkpoint
 from frs.audit.cosignatures import (
-    Cosigner,
     CosignatureVerifier,
+    Cosigner,
     Kind,
     add_signatures,
     cosigned_message,
