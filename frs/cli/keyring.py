@@ -18,7 +18,8 @@ from frs.clock import SystemClock
 from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, Manifest
 from frs.recovery.at_rest import local_actor, records_at_rest
-from frs.recovery.backup import KEYRING, Backups
+from frs.recovery.backup import Backups
+from frs.recovery.places import KEYRING
 from frs.recovery.rotation import KeyRotation
 from frs.recovery.saving import save
 from frs.settings import Settings

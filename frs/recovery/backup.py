@@ -22,18 +22,13 @@ from frs.audit.event import format_time
 from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.recovery.archive import ArchiveWriter, Kind, chunks_of, is_member
+from frs.recovery.places import DATABASE, KEYRING, SETTINGS, UPLOADS, VKEY
 from frs.settings import Settings
 from frs.store.copying import copied, copied_database, sqlite_file, sweep_copies
 from frs.store.database import Database, Transaction
 from frs.store.keyring import LOG_SIGNING_SECRET, Keyring
 from frs.store.schema import outside_copy
 from frs.types import Actor, Event, Json, new_id
-
-DATABASE = "frs.sqlite"
-KEYRING = "keyring.sqlite"
-SETTINGS = "frs.toml"
-UPLOADS = "uploads"
-VKEY = "log.vkey"
 
 
 @dataclass(frozen=True, slots=True)

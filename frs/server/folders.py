@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frs.errors import FrsError, Reason
+from frs.recovery.places import RESTORING
 from frs.settings import Settings
 
 CERTS = "certs"
@@ -27,7 +28,18 @@ def server_file(settings: Settings) -> Path:
     return settings.data_dir / SERVER_FILE
 
 
+def refuse_half_restored(settings: Settings) -> None:
+    """Raise NOT_INITIALISED while a restoration that was interrupted has not been run again."""
+    if (settings.data_dir / RESTORING).exists():
+        raise FrsError(
+            Reason.NOT_INITIALISED,
+            f"A restoration into {settings.data_dir} was interrupted: run the same `frs restore` again; until then "
+            f"nothing there is to be relied on.",
+        )
+
+
 def require_initialised(settings: Settings) -> None:
-    """Raise NOT_INITIALISED unless ``frs init`` has finished here."""
+    """Raise NOT_INITIALISED unless ``frs init``, and a restoration, have finished here."""
+    refuse_half_restored(settings)
     if not vkey_file(settings).exists():
         raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")

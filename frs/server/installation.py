@@ -15,7 +15,7 @@ from frs.access.authority import Authority, Issued
 from frs.audit.checkpoints import CheckpointSigner
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
-from frs.server.folders import certs_folder, vkey_file
+from frs.server.folders import certs_folder, refuse_half_restored, vkey_file
 from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.durable import make_folder, write_file
@@ -48,6 +48,7 @@ def initialise(
     The first administrator carries every role, to set the installation up; real identities get the roles of their
     duty. Raises FrsError: ALREADY_INITIALISED, DATA_DIRECTORY_IN_USE, INVALID_FIELD, STORAGE_FULL, STORAGE_FAILED.
     """
+    refuse_half_restored(settings)
     marker = vkey_file(settings)
     if marker.exists():
         raise FrsError(Reason.ALREADY_INITIALISED, f"{settings.data_dir} has been initialised already")

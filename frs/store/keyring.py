@@ -212,6 +212,11 @@ class Keyring(CommitParticipant):
             for position, owner, at in batch:  # noqa: B007  # the last one is where the next batch begins
                 yield owner, datetime.fromisoformat(at)
 
+    def recheck(self) -> None:
+        """Have the next :meth:`attach` carry out every destruction that the database knows, not only the new ones."""
+        with self._changing:
+            self._file.destroy([], self._clock.now(), 0)
+
     def copy_to(self, path: Path) -> None:
         """Write a consistent copy of the wrapped keys into an empty file; the key that opens them is not in it."""
         self._make_durable()

@@ -1,0 +1,11 @@
+"""Names of what is copied and restored, in an archive as in the data directory."""
+
+DATABASE = "frs.sqlite"
+KEYRING = "keyring.sqlite"
+SETTINGS = "frs.toml"
+UPLOADS = "uploads"
+VKEY = "log.vkey"
+RESTORING = "restoring"
+"""In the data directory from the moment that a restoration replaces what lay there until it has finished."""
+WORK = ".restoring"
+"""Where a restoration works before that."""

@@ -1,0 +1,417 @@
+"""Restoration from a backup: nothing that was erased comes back, and nobody takes the restored log for the lost one.
+
+What is done, in a folder beside, in this order: the archive is checked and unpacked; the erasure journal is checked
+and written into the restored database; every owner in it, and in the keyring's own record, is destroyed in the
+keyring; the log begins a new origin, whose first event names the last witnessed checkpoint, the backup and who
+restored it; what the dead keys sealed, and who was erased since, is taken out; the whole log is verified. Then the
+data directory is switched, between two marks: a service does not start in between. Interrupted anywhere, the same
+restoration can be run again; what it has destroyed in the keyring by then was destroyed before.
+
+The backup's events are in the new log. Those after it are lost; the witness's checkpoint says how many there were.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from frs.audit.actions import Action
+from frs.audit.checkpoints import CHECKPOINT_FILE, Checkpoint, CheckpointSigner, read_any_origin
+from frs.audit.event import parse_time
+from frs.audit.log import AuditLog
+from frs.audit.notes import NoteSigner
+from frs.audit.origins import Origins, begin_origin, new_origin_name
+from frs.audit.verify import verify_database
+from frs.audit.witnessed import check_log
+from frs.clock import Clock
+from frs.errors import FrsError, Reason
+from frs.recovery.archive import Kind, Manifest, invalid, read_archive, writing_errors
+from frs.recovery.cleaning import Cleaning, Dead, find_dead
+from frs.recovery.journal import Checked, WitnessWord, check_word, complete_journal
+from frs.recovery.places import DATABASE, KEYRING, RESTORING, UPLOADS, VKEY, WORK
+from frs.settings import Settings
+from frs.store.copying import sqlite_file
+from frs.store.database import Database
+from frs.store.durable import make_folder, sync_folder, write_file
+from frs.store.key_custody import open_custody
+from frs.store.keyring import LOG_SIGNING_SECRET, Keyring
+from frs.store.lock import FolderLock
+from frs.store.schema import audit_checkpoint, audit_head, policy_version
+from frs.store.vault import Vault
+from frs.types import Actor, Event, Json
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done and how much there is (0: not known)."""
+Ask = Callable[[str], WitnessWord]
+
+SEEN = "log.seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restoration did."""
+
+    origin: str
+    previous_origin: str
+    vkey: str
+    """Under the new origin: the witness's operator, and everybody who verifies, must be given it."""
+    installation: str
+    backup_made_at: datetime
+    backup_events: int
+    witnessed: Checkpoint | None
+    journal: int
+    """Entries of the erasure journal."""
+    cleaned: dict[str, int]
+    keys_lost: int
+    uploads_absent: int
+    notes: tuple[str, ...]
+    """What whoever restores should know besides."""
+
+
+class Restoration:
+    """One restoration into a data directory that it holds the lock of; made by :func:`restoration`."""
+
+    def __init__(self, data_dir: Path, archive: Path, manifest: Manifest, work: Path, mend: bool) -> None:
+        self.archive = archive
+        self.manifest = manifest
+        self.work = work
+        self.mending = mend
+        """Whether this continues one that was interrupted while it switched."""
+        self._data_dir = data_dir
+        self._notes: list[str] = []
+
+    @property
+    def toml(self) -> Path:
+        """The backup's ``frs.toml``, unpacked; it may not be there."""
+        return self.work / "data" / "frs.toml"
+
+    def require_free(self, settings: Settings, replace: bool) -> None:
+        """Refuse to touch a database that is there. Raises FrsError: ALREADY_INITIALISED, SETTINGS_INVALID."""
+        file = sqlite_file(settings)
+        if file.exists() and not replace and not self.mending:
+            message = f"There is a database at {file}; --replace destroys it and what belongs to it."
+            raise FrsError(Reason.ALREADY_INITIALISED, message)
+
+    def latest_origin(self, settings: Settings) -> str:
+        """Return the newest name of the log that is known here: by the last checkpoint, ``log.vkey``, the backup."""
+        with suppress(OSError, UnicodeDecodeError):
+            return (settings.keyring_path / CHECKPOINT_FILE).read_text("utf-8").partition("\n")[0]
+        with suppress(OSError, UnicodeDecodeError):
+            return (self._data_dir / VKEY).read_text("utf-8").partition("+")[0]
+        return self.manifest.text("origin")
+
+    def run(
+        self, settings: Settings, ask: Ask, actor: Actor, clock: Clock, copy: Path | None, report: Report
+    ) -> Restored:
+        """Restore, and say what was done.
+
+        ``ask`` gets the witness's word, given the log's verifier key; ``copy`` is a copy of the keyring to use in
+        place of the one that is there. Raises FrsError: BACKUP_INVALID, BACKUP_EXPIRED, JOURNAL_REQUIRED,
+        WITNESS_CONFLICT, KEY_MISSING, KEY_WRONG, DATABASE_NEWER, STORAGE_FULL, STORAGE_FAILED; then the data directory
+        is as it was.
+        """
+        with self._keyring(settings, clock, copy) as (keyring, record):
+            self.manifest.require_signed(seed := keyring.secret(LOG_SIGNING_SECRET))
+            vkey = NoteSigner(self.manifest.text("origin"), seed).verifier.vkey
+            word = ask(vkey)
+            checked = check_word(word, vkey)
+            last = self._last_signed(settings, vkey)
+            store = self._at_work(settings)
+            erased = self._complete_journal(store, clock, checked, word.current, record)
+            keyring.recheck()
+            restored = self._restore(store, keyring, checked, last, erased, actor, clock, report)
+            vkeys = self._vkeys(seed, restored.previous)
+        with writing_errors(self._data_dir):
+            self._switch(settings, vkeys, copied_keyring=copy is not None)
+        return restored.told(tuple(self._notes))
+
+    # --- keys ---
+
+    @contextmanager
+    def _keyring(
+        self, settings: Settings, clock: Clock, copy: Path | None
+    ) -> Iterator[tuple[Keyring, list[tuple[str, datetime]]]]:
+        """Open the keyring to be used, with what it, and one that it replaces, know to be destroyed."""
+        custody = open_custody(settings)
+        record: list[tuple[str, datetime]] = []
+        path = settings.keyring_path
+        if copy is not None:
+            path = self._unpack_keyring(clock, copy)
+            try:
+                old = Keyring.open(settings.keyring_path, clock, custody=custody)
+            except FrsError as error:
+                self._notes.append(f"The keyring that was there could not be read: {error.message}")
+            else:
+                record += old.destructions()
+                old.close()
+        keyring = Keyring.open(path, clock, custody=custody)
+        try:
+            if copy is not None:
+                self._copied.require_signed(keyring.secret(LOG_SIGNING_SECRET))
+            record += keyring.destructions()
+            yield keyring, record
+        finally:
+            keyring.close()
+
+    def _unpack_keyring(self, clock: Clock, copy: Path) -> Path:
+        folder = self.work / "keyring"
+        make_folder(folder)
+        self._copied = read_archive(copy, Kind.KEYRING, folder)
+        expires = self._copied.text("expires")
+        if parse_time(expires) <= clock.now():
+            raise FrsError(Reason.BACKUP_EXPIRED, f"The copy of the keyring expired at {expires}.", expires=expires)
+        return folder
+
+    def _last_signed(self, settings: Settings, vkey: str) -> Checkpoint | None:
+        """Return the checkpoint that was signed last here, as far as the keyring's folder still has it."""
+        try:
+            return read_any_origin((settings.keyring_path / CHECKPOINT_FILE).read_text("utf-8"), vkey)
+        except (OSError, UnicodeDecodeError):
+            return None
+        except FrsError as error:
+            self._notes.append(f"The checkpoint that was there was not used: {error.message}")
+            return None
+
+    # --- the database, beside ---
+
+    def _at_work(self, settings: Settings) -> Settings:
+        """Return settings under which the unpacked data is opened."""
+        store = settings.store.model_copy(update={"url": ""})
+        return settings.model_copy(update={"data_dir": self.work / "data", "store": store})
+
+    def _complete_journal(
+        self,
+        settings: Settings,
+        clock: Clock,
+        checked: Checked,
+        current: bool,
+        record: list[tuple[str, datetime]],
+    ) -> set[str]:
+        """Write the journal into the unpacked database; return the owners destroyed since the backup."""
+        database = Database.open(settings, clock)  # brings it to the present schema; the keyring has no part yet
+        try:
+            added = database.write(lambda tx: complete_journal(tx.connection, checked, current, iter(record)))
+        finally:
+            database.close()
+        return set(added)
+
+    def _restore(
+        self,
+        settings: Settings,
+        keyring: Keyring,
+        checked: Checked,
+        last: Checkpoint | None,
+        erased: set[str],
+        actor: Actor,
+        clock: Clock,
+        report: Report,
+    ) -> _Done:
+        vault = Vault(keyring)
+        report("destroying keys", 0, len(checked.entries))
+        database = Database.open(settings, clock, (keyring,))  # carries out every destruction of the journal
+        try:
+            signer = self._signer(database, keyring)
+            self._compare(database, checked.witnessed)
+            before, audit = self._begin(database, vault, signer, clock)
+            with database.read() as connection:
+                audit.under_policy(connection.scalar(sa.select(sa.func.max(policy_version.c.number))) or 0)
+                dead = find_dead(connection, keyring, vault, audit, settings.data_dir / UPLOADS, erased)
+            said = self._said(before, audit, checked, last, dead, clock)
+            database.write(lambda tx: audit.append(tx, Event(Action.LOG_ORIGIN_STARTED, actor, payload=said)))
+            cleaning = Cleaning(database, keyring, vault, audit, settings, clock)
+            cleaned = cleaning.run(actor, dead, lambda done, whole: report("cleaning", done, whole))
+            audit.checkpoint()
+            with database.read() as connection:
+                found = verify_database(
+                    connection, audit.vkey, vault, lambda done, whole: report("verifying", done, whole)
+                )
+            if found.problems:
+                raise invalid(f"its log does not verify: {found.problems[0].message}")
+            return _Done(
+                before, audit.origin, audit.vkey, database.installation_id, self.manifest, checked, dead, cleaned
+            )
+        finally:
+            database.close()
+
+    def _signer(self, database: Database, keyring: Keyring) -> CheckpointSigner:
+        """Return a signer that keeps its note in the work folder and goes on from the backup's last checkpoint."""
+        folder = self.work / "signed"
+        make_folder(folder)
+        with database.read() as connection:
+            note = connection.scalar(
+                sa.select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
+            )
+            origins = Origins.load(connection)
+        if note is None or not len(origins):
+            raise invalid("its log was never signed")
+        write_file(folder / CHECKPOINT_FILE, str(note).encode("utf-8"))
+        return CheckpointSigner(origins.current().name, keyring.secret(LOG_SIGNING_SECRET), folder, derived=True)
+
+    def _compare(self, database: Database, witnessed: Checkpoint | None) -> None:
+        """Check the backup's log against what the witness saw, where that is not beyond it.
+
+        Raises FrsError(WITNESS_CONFLICT).
+        """
+        if witnessed is None:
+            return
+        with database.read() as connection:
+            size: int = connection.scalar(sa.select(audit_head.c.size)) or 0
+            if witnessed.origin in Origins.load(connection).names and witnessed.size <= size:
+                check_log(connection, witnessed, None, "asked")
+
+    def _begin(
+        self, database: Database, vault: Vault, signer: CheckpointSigner, clock: Clock
+    ) -> tuple[tuple[str, ...], AuditLog]:
+        """Begin the new origin; returns the names before, and the log under the new one."""
+        with database.read() as connection:
+            names = Origins.load(connection).names
+            size: int = connection.scalar(sa.select(audit_head.c.size)) or 0
+        name = new_origin_name(names[0])
+        database.write(lambda tx: begin_origin(tx.connection, name, size, clock.now()))
+        return names, AuditLog(database, vault, signer, clock)
+
+    def _said(
+        self,
+        before: tuple[str, ...],
+        audit: AuditLog,
+        checked: Checked,
+        last: Checkpoint | None,
+        dead: Dead,
+        clock: Clock,
+    ) -> dict[str, Json]:
+        """Return what the new origin's first event says."""
+        manifest = self.manifest
+        return {
+            "origin": audit.origin,
+            "previous_origins": [*before],
+            "witnessed": _checkpoint_json(checked.witnessed),
+            "last_signed": _checkpoint_json(last),
+            "backup": {
+                "made_at": manifest.text("made_at"),
+                "events": manifest.number("events"),
+                "checkpoint": manifest.text("checkpoint"),
+                "manifest_sha256": manifest.digest,
+            },
+            "erasure_journal": _checkpoint_json(checked.journal),
+            "cleaned": {**dead.counts()},
+            "restored_at": clock.now().isoformat(),
+        }
+
+    # --- the switch ---
+
+    def _vkeys(self, seed: bytes, previous: tuple[str, ...]) -> dict[str, str]:
+        """Return the verifier keys' files: one for each name before, by number, and the newest."""
+        files = {f"{VKEY}.{n}": NoteSigner(name, seed).verifier.vkey for n, name in enumerate(previous)}
+        note = (self.work / "signed" / CHECKPOINT_FILE).read_text("utf-8")
+        return files | {VKEY: NoteSigner(note.partition("\n")[0], seed).verifier.vkey}
+
+    def _switch(self, settings: Settings, vkeys: dict[str, str], *, copied_keyring: bool) -> None:
+        """Put the restored data in its place. A crash in here leaves the mark, and everything can be done again."""
+        mark = self._data_dir / RESTORING
+        target, keys = sqlite_file(settings), settings.keyring_path
+        write_file(mark, b"frs restore has not finished\n")
+        for path in (target, *_beside(target)):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self._data_dir / UPLOADS, ignore_errors=True)
+        (self._data_dir / VKEY).unlink(missing_ok=True)
+        _move(self.work / "data" / DATABASE, target)
+        if (self.work / "data" / UPLOADS).exists():
+            (self.work / "data" / UPLOADS).rename(self._data_dir / UPLOADS)
+        make_folder(keys)
+        if copied_keyring:
+            for path in (keys / KEYRING, *_beside(keys / KEYRING)):
+                path.unlink(missing_ok=True)
+            _move(self.work / "keyring" / KEYRING, keys / KEYRING)
+        write_file(keys / CHECKPOINT_FILE, (self.work / "signed" / CHECKPOINT_FILE).read_bytes())
+        with suppress(FileNotFoundError):
+            (self._data_dir / SEEN).rename(self._data_dir / f"{SEEN}.{len(vkeys) - 2}")  # of a name before
+        for name, vkey in vkeys.items():
+            write_file(self._data_dir / name, f"{vkey}\n".encode())
+        sync_folder(self._data_dir)
+        mark.unlink()
+        sync_folder(self._data_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    previous: tuple[str, ...]
+    origin: str
+    vkey: str
+    installation: str
+    manifest: Manifest
+    checked: Checked
+    dead: Dead
+    cleaned: dict[str, int] = field(default_factory=dict)
+
+    def told(self, notes: tuple[str, ...]) -> Restored:
+        return Restored(
+            self.origin,
+            self.previous[-1],
+            self.vkey,
+            self.installation,
+            parse_time(self.manifest.text("made_at")),
+            self.manifest.number("events"),
+            self.checked.witnessed,
+            len(self.checked.entries),
+            self.cleaned,
+            self.dead.lost,
+            self.dead.absent,
+            notes,
+        )
+
+
+@contextmanager
+def restoration(data_dir: Path, archive: Path, report: Report) -> Iterator[Restoration]:
+    """Check and unpack a backup beside the data directory's content, and hold the directory while the block runs.
+
+    What an interrupted restoration left beside is removed first, and what this one leaves, at the end. Raises FrsError:
+    DATA_DIRECTORY_IN_USE, BACKUP_INVALID, STORAGE_FULL, STORAGE_FAILED.
+    """
+    lock = FolderLock(data_dir)
+    work = data_dir / WORK
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        make_folder(work / "data")
+        whole = archive.stat().st_size if archive.exists() else 0
+        manifest = read_archive(archive, Kind.DATA, work / "data", lambda done: report("unpacking", done, whole))
+        if DATABASE not in {member.name for member in manifest.members}:
+            raise invalid("there is no database in it")
+        yield Restoration(data_dir, archive, manifest, work, (data_dir / RESTORING).exists())
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        lock.release()
+
+
+def _checkpoint_json(checkpoint: Checkpoint | None) -> Json:
+    if checkpoint is None:
+        return None
+    return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
+
+
+def _beside(file: Path) -> tuple[Path, ...]:
+    return tuple(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm", "-journal"))
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, to another volume too, so that it is whole or absent there."""
+    for path in _beside(source):
+        path.unlink(missing_ok=True)
+    make_folder(target.parent)
+    try:
+        source.replace(target)
+    except OSError:
+        beside = target.with_name(f".{target.name}.new")
+        shutil.copyfile(source, beside)
+        beside.chmod(0o600)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(target)
+        source.unlink()
+    sync_folder(target.parent)
