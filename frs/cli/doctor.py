@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
-from frs.cli.payloads import diagnose_payloads
 from frs.clock import SystemClock
-from frs.server.diagnosis import Finding, Verdict, diagnose
+from frs.server.diagnosis import diagnose
+from frs.server.findings import Finding, Verdict
 
 app = application("Say what this machine and installation can do, and what is wrong. Changes nothing.")
 
@@ -19,8 +19,6 @@ def doctor(data: Data = None, as_json: AsJson = False) -> None:
     """Look at everything; the exit status is 1 when something is wrong."""
     settings = load_settings(data)
     findings = diagnose(settings, SystemClock())
-    if any(item.about == "log" and item.verdict is Verdict.WELL for item in findings):
-        findings.append(diagnose_payloads(settings))
     wrong = [item for item in findings if item.verdict is Verdict.WRONG]
     if as_json:
         print_json({"well": not wrong, "findings": [_json(item) for item in findings]})

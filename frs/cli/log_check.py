@@ -21,8 +21,8 @@ from frs.audit.tree import leaf_hash
 from frs.audit.verify import verify_database, verify_leaves
 from frs.cli.client import Client, call, receive
 from frs.cli.output import progress
-from frs.cli.payloads import payloads_told, vault_at_rest
 from frs.errors import FrsError, Reason
+from frs.server.payloads_at_rest import payloads_told, vault_at_rest
 from frs.settings import Settings
 from frs.store.database import inspect_database
 from frs.types import Json

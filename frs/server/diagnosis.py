@@ -10,14 +10,11 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from importlib import metadata
 
 from frs import __version__
 from frs.access.issued import identities, own_certificates
-from frs.audit.inspection import verify_database
 from frs.audit.notes import NoteVerifier
 from frs.audit.origins import Origins
 from frs.audit.witnessed import check_log, cosigned_at, read_shown
@@ -26,8 +23,10 @@ from frs.clock import Clock
 from frs.embed.loading import build_engine
 from frs.embed.pack import find_pack, load_pack
 from frs.errors import FrsError, Reason
+from frs.server.findings import Finding, Verdict
 from frs.server.folders import certs_folder, require_initialised, server_file, vkey_file
 from frs.server.lifecycle import read_server_file
+from frs.server.log_diagnosis import diagnose_log
 from frs.settings import Settings
 from frs.store.database import inspect_database
 from frs.store.key_custody import open_custody
@@ -40,26 +39,6 @@ LEAST_FREE_BYTES = 1024**3
 EXPIRES_SOON = timedelta(days=30)
 
 
-class Verdict(StrEnum):
-    """How a finding is judged."""
-
-    WELL = "well"
-    NOTE = "note"
-    """Works, and somebody should know."""
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    about: str
-    verdict: Verdict
-    text: str
-    advice: str = ""
-    details: dict[str, Json] = field(default_factory=dict)
-
-
 def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
     """Look at everything; a look that fails is a finding too."""
     looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -67,7 +46,7 @@ def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
         ("model", lambda: _model(settings)),
         ("data", lambda: _data(settings)),
         ("keyring", lambda: _keyring(settings, clock)),
-        ("log", lambda: _log(settings)),
+        ("log", lambda: iter(diagnose_log(settings))),
         ("witness", lambda: _witness(settings)),
         ("disk", lambda: _disk(settings)),
         ("certificates", lambda: _certificates(settings, clock.now())),
@@ -180,18 +159,6 @@ def _keyring(settings: Settings, clock: Clock) -> Iterator[Finding]:
             "the keyring lies inside the data directory",
             "Keep it on another volume (store.keyring_dir), and out of the database's backups.",
         )
-
-
-def _log(settings: Settings) -> Iterator[Finding]:
-    require_initialised(settings)
-    vkey = vkey_file(settings).read_text().strip()
-    with inspect_database(settings) as connection:
-        report = verify_database(connection, vkey)
-    details: dict[str, Json] = {"events": report.events, "checkpoints": report.checkpoints}
-    if report.problems:
-        raise FrsError(Reason.LOG_INCONSISTENT, report.problems[0].message)
-    text = f"{report.events} events verify against {report.checkpoints} signed checkpoints"
-    yield Finding("log", Verdict.WELL, text, details=details)
 
 
 def _witness(settings: Settings) -> Iterator[Finding]:

@@ -15,8 +15,9 @@ from frs.audit.proofs import verify_inclusion
 from frs.audit.tree import leaf_hash
 from frs.cli.log_check import check_event
 from frs.cli.main import main
-from frs.cli.payloads import diagnose_payloads
-from frs.server.diagnosis import Verdict
+from frs.errors import FrsError
+from frs.server.findings import Verdict
+from frs.server.log_diagnosis import diagnose_log
 from frs.store.engines import DATABASE_FILE
 from frs.types import Actor, Event
 from frs.v1 import oversight_pb2 as pb
@@ -69,9 +70,8 @@ def test_a_payload_that_was_altered_or_deleted_is_named(
     printed = capsys.readouterr().out
     assert ("payload of event 2 is missing" if change == "DELETE" else "payload of event 2 was altered") in printed
     assert "key-encryption" not in printed
-    finding = diagnose_payloads(installation.settings)
-    assert finding.verdict is Verdict.WRONG
-    assert "event 2" in finding.text
+    with pytest.raises(FrsError, match="payload of event 2"):
+        diagnose_log(installation.settings)
     installation.open()
 
 
@@ -84,7 +84,9 @@ def test_an_erased_payload_is_counted_as_such(
     installation.close()
     assert verify(installation.settings.data_dir) == 0
     assert f"{size - 1} payloads opened, 1 erased" in capsys.readouterr().out
-    assert diagnose_payloads(installation.settings).details == {"opened": size - 1, "erased": 1}
+    log, payloads = diagnose_log(installation.settings)
+    assert log.details["events"] == size
+    assert payloads.details == {"opened": size - 1, "erased": 1}
     installation.open()
 
 
@@ -95,7 +97,10 @@ def test_payloads_that_cannot_be_opened_are_told(
     assert verify(installation.settings.data_dir) == 0
     assert "payloads were NOT opened" in (told := " ".join(capsys.readouterr().out.split()))
     assert "in use by another process" in told
-    assert diagnose_payloads(installation.settings).verdict is Verdict.NOTE
+    assert [(each.about, each.verdict) for each in diagnose_log(installation.settings)] == [
+        ("log", Verdict.WELL),
+        ("payloads", Verdict.NOTE),
+    ]
     installation.close()
     keyring = installation.settings.keyring_path
     keyring.rename(keyring.with_name("away"))

@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frs.audit.inspection import verify_database
 from frs.audit.report import VerificationReport
 from frs.clock import SystemClock
 from frs.errors import FrsError, Reason
-from frs.server.diagnosis import Finding, Verdict
-from frs.server.folders import vkey_file
 from frs.settings import Settings
-from frs.store.database import inspect_database
 from frs.store.key_custody import open_custody
 from frs.store.keyring import Keyring
 from frs.store.vault import Vault
@@ -53,23 +49,3 @@ def payloads_told(report: VerificationReport, why_not: str) -> str:
     if why_not:
         return f"payloads were NOT opened: {why_not}"
     return f"{report.payloads_opened} payloads opened, {report.payloads_erased} erased"
-
-
-def diagnose_payloads(settings: Settings) -> Finding:
-    """Open every payload of a log whose tree verifies, and compare it with its leaf."""
-    try:
-        with vault_at_rest(settings) as (vault, why_not), inspect_database(settings) as connection:
-            if vault is None:
-                advice = "Stop the server, where one runs; or open single events with `frs audit show N`."
-                return Finding("payloads", Verdict.NOTE, f"payloads were NOT opened: {why_not}", advice)
-            report = verify_database(connection, vkey_file(settings).read_text().strip(), vault)
-        if report.problems:
-            raise FrsError(Reason.LOG_INCONSISTENT, report.problems[0].message)
-    except FrsError as error:
-        return Finding("payloads", Verdict.WRONG, error.message, error.advice, {"reason": str(error.reason)})
-    return Finding(
-        "payloads",
-        Verdict.WELL,
-        payloads_told(report, ""),
-        details={"opened": report.payloads_opened, "erased": report.payloads_erased},
-    )
