@@ -14,6 +14,7 @@ from frs.retention.runs import RetentionRuns
 from frs.server import names
 from frs.server.caller import caller
 from frs.server.conversions.retention import hold_message, period_message, plan_message, run_message
+from frs.server.erasure import ErasureMethods, PersonRights
 from frs.server.instants import instant, optional_instant, stamp
 from frs.server.journal import Journal
 from frs.server.paging import page_size
@@ -25,7 +26,7 @@ from frs.v1 import retention_pb2 as pb
 from frs.v1 import retention_pb2_grpc
 
 
-class RetentionServicer(retention_pb2_grpc.RetentionServiceServicer):
+class RetentionServicer(ErasureMethods, retention_pb2_grpc.RetentionServiceServicer):
     """Shows what is kept for how long, destroys what is due, and keeps holds."""
 
     def __init__(
@@ -35,6 +36,7 @@ class RetentionServicer(retention_pb2_grpc.RetentionServiceServicer):
         planning: Planning,
         runs: RetentionRuns,
         holds: Holds,
+        rights: PersonRights,
         journal: Journal,
         workers: Workers,
         waiting: Workers,
@@ -42,7 +44,7 @@ class RetentionServicer(retention_pb2_grpc.RetentionServiceServicer):
         clock: Clock,
     ) -> None:
         self._settings, self._policy, self._planning, self._runs = settings, policy, planning, runs
-        self._holds, self._journal, self._clock = holds, journal, clock
+        self._holds, self._rights, self._journal, self._clock = holds, rights, journal, clock
         self._workers, self._waiting, self._stopping = workers, waiting, stopping
 
     async def GetRetentionPolicy(self, request: pb.GetRetentionPolicyRequest, context: Any) -> pb.RetentionPolicy:

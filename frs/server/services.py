@@ -15,6 +15,7 @@ from frs.server.administration import AdministrationServicer
 from frs.server.application import Application
 from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
+from frs.server.erasure import PersonRights
 from frs.server.health import NEEDS, Health
 from frs.server.live import LiveServicer
 from frs.server.log_reading import LogReading
@@ -102,6 +103,7 @@ class Services:
             application.planning,
             application.retention_runs,
             application.holds,
+            PersonRights(application.erasures, application.certificates, application.subject_access),
             journal,
             unary,
             waiting,
