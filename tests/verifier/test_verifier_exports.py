@@ -18,7 +18,6 @@ from frs_verify.failure import CannotVerifyError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frs.audit.actions import OPERATION, Action
 from frs.audit.log import EventFilter
 from frs.cli import export_tables
 from frs.cli.export_tables import write_csv, write_parquet
