@@ -43,7 +43,7 @@ class Scope:
         return sa.true() if self.deployment is None else column == self.deployment
 
 
-class _SecondsBetween(FunctionElement[float]):
+class SecondsBetween(FunctionElement[float]):
     """Seconds from the first instant to the second, to the millisecond."""
 
     type = sa.Float()
@@ -51,14 +51,14 @@ class _SecondsBetween(FunctionElement[float]):
     inherit_cache = True
 
 
-@compiles(_SecondsBetween)
-def _in_postgresql(element: _SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(SecondsBetween)
+def _in_postgresql(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
     first, second = (compiler.process(clause, **options) for clause in element.clauses)
     return f"CAST(EXTRACT(EPOCH FROM CAST({second} AS timestamptz) - CAST({first} AS timestamptz)) AS double precision)"
 
 
-@compiles(_SecondsBetween, "sqlite")
-def _in_sqlite(element: _SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(SecondsBetween, "sqlite")
+def _in_sqlite(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
     first, second = (compiler.process(clause, **options) for clause in element.clauses)
     return f"((julianday({second}) - julianday({first})) * 86400.0)"
 
@@ -76,8 +76,8 @@ def tally(connection: sa.Connection, scope: Scope) -> Tallies:
         tallies.add_alerts(Source(*source), state, count)
     times = sa.select(
         *_SOURCE,
-        _SecondsBetween(alert.c.created_at, alert.c.adjudicated_at),
-        _SecondsBetween(alert.c.adjudicated_at, alert.c.engagement_at),
+        SecondsBetween(alert.c.created_at, alert.c.adjudicated_at),
+        SecondsBetween(alert.c.adjudicated_at, alert.c.engagement_at),
     ).where(within, alert.c.adjudicated_at.is_not(None))
     for *source, adjudicated_after, engaged_after in connection.execute(times.execution_options(yield_per=_AT_ONCE)):
         tallies.add_times(Source(*source), adjudicated_after, engaged_after)

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from frs.oversight import flat, sections, wording
+from frs.oversight.definitions import DEFINITIONS
 from frs.oversight.figures import DeploymentFigures, Figures, NamedFigures, PeriodFigures, Rate
 from frs.oversight.intervals import rate
 from frs.oversight.page import Markup, page, section, table
@@ -43,7 +44,7 @@ class Register:
             "since": wording.iso(found.since),
             "until": wording.iso(found.until),
             "least_published": found.least_published,
-            "definitions": dict(sections.DEFINITIONS),
+            "definitions": dict(DEFINITIONS),
             "total": _json(found.total),
             "groups": _breakdown_json(self.groups, with_faces=False),
             "deployments": [

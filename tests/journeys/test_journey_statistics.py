@@ -119,6 +119,9 @@ def test_figures_from_alerts_to_the_register(
     assert frs(models, "report", *asked, "--format", "json", "--output", str(whole)).returncode == 0
     assert json.loads(whole.read_text())["total"]["alerts"] >= 2
     assert whole.stat().st_mode & 0o077 == 0
+    for command in (("register",), ("report", "--format", "csv")):
+        refused_file = frs(models, *command, *asked, "--output", str(whole / "below"))
+        assert (refused_file.returncode, "cannot be written" in refused_file.stderr) == (2, True)
     for form, start in (("csv", "scope,name,"), ("html", "<!DOCTYPE html>")):
         assert frs(models, "report", *asked, "--format", form).stdout.startswith(start)
 

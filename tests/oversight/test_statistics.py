@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql, sqlite
 
 from frs.audit.log import EventFilter
 from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
 from frs.match.uploads import Uploads
+from frs.oversight.counting import SecondsBetween
 from frs.oversight.figures import Figures, NamedFigures, PeriodFigures, ResponseTimes
 from frs.retention.erasers import Erasers
 from frs.store.schema import alert, job, operator_search
@@ -157,6 +159,24 @@ def test_reading_is_logged_and_nonsense_is_refused(figures_house: StatisticsHous
             house.statistics.read(BOB, since, until, name)
         assert refused.value.reason is reason
     assert len(house.log.list(EventFilter(action="statistics.read"), 10, "").items) == 1
+
+
+def test_figures_that_cannot_be_logged_are_not_given(figures_house: StatisticsHouse) -> None:
+    """When the log refuses the event, nobody is told anything."""
+    house = figures_house
+    house.store.database.write(lambda tx: tx.connection.execute(sa.text("DROP TABLE audit_payload")))
+    with pytest.raises(FrsError) as refused:
+        read(house)
+    assert refused.value.reason in (Reason.LOG_UNAVAILABLE, Reason.STORAGE_FAILED)
+
+
+def test_times_are_taken_on_postgresql_too() -> None:
+    """Instants are text in both databases; each computes with its own functions."""
+    seconds = SecondsBetween(alert.c.created_at, alert.c.adjudicated_at)
+    for kind, function in ((sqlite.dialect, "julianday"), (postgresql.dialect, "EXTRACT(EPOCH FROM")):
+        written = str(sa.select(seconds).compile(dialect=kind()))  # type: ignore[no-untyped-call]
+        assert function in written
+        assert written.index("adjudicated_at") < written.index("created_at")
 
 
 def test_searches_of_the_period(figures_house: StatisticsHouse) -> None:
