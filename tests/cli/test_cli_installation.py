@@ -102,6 +102,7 @@ def test_doctor_without_anything_says_what_to_do(data: Path, capsys: pytest.Capt
         "data",
         "keyring",
         "log",
+        "witness",
         "disk",
         "certificates",
     }
