@@ -37,7 +37,7 @@ __all__ = ["RetentionRuns", "Run"]
 
 BATCH = 100
 """Things destroyed in one act: short enough that nobody who writes waits long."""
-PAYLOADS_AT_ONCE = 500
+PAYLOADS_AT_ONCE = 200
 UNREVIEWED = "unreviewed"
 """Counted beside the kinds: alerts that nobody had decided."""
 SUBJECTS = "subjects"
