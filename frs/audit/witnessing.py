@@ -10,6 +10,7 @@ serve. The entries of the erasure journal go to the witness on the same way.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ from frs.store.database import Database
 from frs.store.schema import audit_checkpoint, key_destruction
 
 _log = structlog.get_logger("frs.witnessing")
+LOOK_SECONDS = 30.0
+"""A log that does not grow asks the witness this often what it has, to notice that it is gone or was shown a fork."""
 _DAMNING = frozenset({Reason.WITNESS_CONFLICT, Reason.LOG_INCONSISTENT})
 
 
@@ -90,6 +93,7 @@ class Witnessing:
         self._clock = clock
         self._turn = threading.Lock()  # one round at a time; guards what follows
         self._known: int | None = None  # size that the witness has; None until compared
+        self._looked = 0.0  # when it last answered, monotonic seconds
         self._journal: ErasureJournal | None = None  # as far as the witness has it; None until compared
         self._cosigned = self._cosigned_before()
         self._announced = False  # whether the witness has a journal at all
@@ -134,6 +138,8 @@ class Witnessing:
     def sync(self) -> None:
         """Take what is signed and destroyed to the witness. Raises FrsError, see the module."""
         with self._turn:
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                self._known = None
             self._compare()
             try:
                 self._send_checkpoint()
@@ -174,6 +180,7 @@ class Witnessing:
 
     def _compare_log(self) -> int:
         note = self._client.latest(self._audit.origin)
+        self._looked = time.monotonic()
         size = 0
         if note is not None:
             shown = read_shown(note, self._audit.vkey)
@@ -218,7 +225,7 @@ class Witnessing:
             return
         proof = self._audit.consistency_proof(self._known, new.size)
         cosigned = self._client.add_checkpoint(note, self._known, proof)
-        self._known = new.size
+        self._known, self._looked = new.size, time.monotonic()
         self._keep(new, cosigned)
 
     def _keep(self, checkpoint: Checkpoint, cosigned: str) -> None:

@@ -104,8 +104,8 @@ def serve(
     if bool(tls_certificate) != bool(tls_key):
         raise FrsError(Reason.SETTINGS_INVALID, "--tls-certificate and --tls-key belong together")
     cosigner = read_witness(data)
-    log_to_stderr()
     tls = tls_context(tls_certificate, tls_key) if tls_certificate else None
+    log_to_stderr()
     lock = FolderLock(data)
     try:
         records = Records(data / RECORDS_FILE)

@@ -185,7 +185,7 @@ class Records:
     def journal(self, origin: str, first: int, limit: int) -> list[JournalEntry]:
         """Return entries of a log's journal from number ``first``, at most ``limit``."""
         statement = "SELECT leaf FROM erasure WHERE origin = ? AND number >= ? ORDER BY number LIMIT ?"
-        return [JournalEntry.parse(bytes(row[0])) for row in self._all(statement, origin, first, limit)]
+        return [JournalEntry.parse(_octets(row[0])) for row in self._all(statement, origin, first, limit)]
 
     # --- evidence ---
 
@@ -219,6 +219,11 @@ def _log_record(row: tuple[Any, ...]) -> LogRecord:
     values = list(row)
     values[3] = EMPTY_ROOT if row[3] is None else bytes(row[3])
     return LogRecord(*values)
+
+
+def _octets(value: object) -> bytes:
+    """Return bytes also where somebody wrote text over them: the change is then found and is no crash."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
 def _now() -> str:

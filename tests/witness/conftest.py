@@ -14,6 +14,7 @@ import pytest
 from frs.audit.witnessing import Witnessing, make_client
 from frs.clock import Clock, SystemClock
 from frs.settings import Settings
+from frs.store.database import Transaction
 from frs.store.keyring import create_keyring
 from frs.store.opening import open_store
 from frs.witness.cosigning import Witness
@@ -91,7 +92,12 @@ class WitnessedHouse(AuditHouse):
 
     def destroy(self, *owners: str) -> None:
         """Destroy keys in one act."""
-        self.store.database.write(lambda tx: [self.store.vault.destroy(owner) for owner in owners] and None)
+
+        def act(_: Transaction) -> None:
+            for owner in owners:
+                self.store.vault.destroy(owner)
+
+        self.store.database.write(act)
 
     def copy(self, name: str, **audit: Any) -> WitnessedHouse:
         """Close, copy the whole data directory with its keyring, and open the copy."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymerkle import InmemoryTree
+from pymerkle import InmemoryTree  # type: ignore[import-untyped]
 
 from frs.audit.checkpoints import Checkpoint, read_checkpoint
 from frs.audit.erasure_journal import (
@@ -158,7 +158,7 @@ def test_check_names_a_shorter_and_a_changed_journal(house: WitnessedHouse) -> N
     with house.store.database.read() as connection:
         signer.check(connection)
     house.tamper("DELETE FROM key_destruction WHERE position = 2")
-    with house.store.database.read() as connection, pytest.raises(FrsError, match="knows of 1 .* but 2 have been"):
+    with house.store.database.read() as connection, pytest.raises(FrsError, match=r"knows of 1 .* but 2 have been"):
         signer.check(connection)
     house.tamper("INSERT INTO key_destruction VALUES (2, 'event:2', '2026-03-02T09:00:00.000000Z')")
     with house.store.database.read() as connection, pytest.raises(FrsError, match="does not begin with the 2"):

@@ -77,6 +77,12 @@ def test_a_connection_can_be_used_again(witness: WitnessHouse) -> None:
             file.read(length)
 
 
+def trickle(connection: socket.socket, content: bytes) -> None:
+    for byte in content:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.02)
+
+
 def test_a_request_that_trickles_is_given_up(hasty: WitnessHouse) -> None:
     """However regularly its bytes come, after half a second here it is over; nothing was remembered."""
     body = Log(2).submission(0, 2)
@@ -84,9 +90,7 @@ def test_a_request_that_trickles_is_given_up(hasty: WitnessHouse) -> None:
         connection.sendall(f"POST /add-checkpoint HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode())
         began = time.monotonic()
         with pytest.raises(OSError):  # noqa: PT011  # reset or broken pipe
-            for byte in body * 10:
-                connection.sendall(bytes([byte]))
-                time.sleep(0.02)
+            trickle(connection, body * 10)
         assert time.monotonic() - began < 3
     assert hasty.records.logs()[0].size == 0
 
@@ -162,7 +166,7 @@ def connect_plain(port: int) -> socket.socket:
 class DyingCosigner(Cosigner):
     """Kills its process when it should sign: after the checks, before anything is stored or answered."""
 
-    def cosign(self, checkpoint: Checkpoint, time: int) -> Signature:
+    def cosign(self, checkpoint: Checkpoint, time: int) -> Signature:  # noqa: ARG002  # the signer's
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

@@ -108,9 +108,9 @@ def test_a_new_witness_is_given_everything(house: WitnessedHouse, witness: Witne
 def test_many_entries_go_in_several_submissions(house: WitnessedHouse, witness: WitnessHouse) -> None:
     """More than one page of destroyed keys, each page signed."""
     house.fill(1)
-    house.destroy(*(f"subject:{number}" for number in range(4500)))
+    house.destroy(*(f"subject:{number}" for number in range(2100)))
     house.witnessing.sync()
-    assert len(journal_at(witness, house)) == 4500
+    assert len(journal_at(witness, house)) == 2100
     house.restart()
     house.witnessing.compare()
 
@@ -322,6 +322,29 @@ def test_settings_that_cannot_be_used_are_named(witness: WitnessHouse, given: di
     with pytest.raises(FrsError) as caught:
         make_client(AuditSettings(**given))
     assert caught.value.reason is reason
+
+
+def test_a_log_that_stands_still_notices_what_becomes_of_its_witness(
+    house: WitnessedHouse, witness: WitnessHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked now and then without anything to send: gone, or shown a fork, it is noticed."""
+    house.grow(3)
+    house.witnessing.sync()
+    monkeypatch.setattr("frs.audit.witnessing.LOOK_SECONDS", 0.0)
+    witness.stop()
+    with pytest.raises(FrsError) as caught:
+        house.witnessing.sync()
+    assert caught.value.reason is Reason.WITNESS_UNAVAILABLE
+    witness.start()
+    house.witnessing.sync()
+    fork = house.copy("fork")
+    fork.grow(1)
+    fork.witnessing.sync()
+    fork.close()
+    house.open()
+    with pytest.raises(FrsError) as caught:
+        house.witnessing.sync()
+    assert caught.value.reason is Reason.WITNESS_CONFLICT
 
 
 def test_no_witness_is_asked_for_where_none_is_set(witness: WitnessHouse) -> None:
