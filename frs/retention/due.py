@@ -190,7 +190,14 @@ SOURCES: dict[Kind, Source] = {
             subject.c.state == "withdrawn",
             parent=subject.c.watchlist_id,
         ),
-        Source(Kind.HOLD, hold, (), _earlier(hold.c.released_at, hold.c.ends_at), hold.c.id, hold.c.reason != ""),
+        Source(
+            Kind.HOLD,
+            hold,
+            (),
+            _earlier(hold.c.released_at, hold.c.ends_at),
+            hold.c.id,
+            sa.or_(hold.c.reason != "", hold.c.release_reason.is_not(None)),
+        ),
         Source(
             Kind.PAYLOAD,
             audit_payload.join(audit_event, audit_event.c.seq == audit_payload.c.seq),
