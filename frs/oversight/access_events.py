@@ -12,6 +12,7 @@ from frs.audit.concerning import Concerning
 from frs.audit.event import format_time
 from frs.audit.origins import Origins
 from frs.audit.reading import read_event
+from frs.audit.texts import texts_of
 from frs.store.vault import Vault
 from frs.types import Json
 
@@ -50,8 +51,8 @@ def own_part(payload: dict[str, Any], names: Collection[str]) -> Json:
         "details": _without_others(payload.get("details"), names),
         "policy": payload.get("policy"),
     }
-    text = json.dumps(kept, ensure_ascii=False)
-    return WITHHELD if any(other in text for other in others) else kept
+    named = any(other in text for text in texts_of(kept) for other in others)
+    return WITHHELD if named else kept
 
 
 def _without_others(value: Any, names: Collection[str]) -> Any:

@@ -12,7 +12,6 @@ is in one that was not searched. The payloads of erasures stay: they name no nom
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from frs.audit.concerning import Concerning, concerning_within
 from frs.audit.event import format_time
 from frs.audit.log import AuditLog
 from frs.audit.reading import read_event
+from frs.audit.texts import texts_of
 from frs.retention.erasers import Erasers
 from frs.retention.mentions import mentions, replace_mentions
 from frs.retention.outside import Outside, find_outside
@@ -152,7 +152,7 @@ class PersonErasing:
         for seq in connection.scalars(on_jobs).all():
             if seq not in logged.actions:
                 event = read_event(connection, seq, self._vault, self._audit.origins)
-                if event.payload is not None and mentions(json.dumps(event.payload, ensure_ascii=False), nominal):
+                if any(mentions(text, nominal) for text in texts_of(event.payload)):
                     theirs.add(seq)
         return sorted(theirs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +37,9 @@ REASON = f"planted reason for a search of {NOMINAL}"
 
 class PersonHouse:
     """The rooms that hold something on people, over an installation."""
+
+    traces: dict[str, tuple[str, bytes, bytes]]
+    """What was sealed of the person, where a test keeps it."""
 
     def __init__(self, installation: Installation) -> None:
         installation.settings = installation.settings.model_copy(
@@ -175,9 +179,13 @@ class PersonHouse:
         return found
 
     def files_with(self, trace: bytes) -> list[str]:
-        """Return the files of the data directory, and beside it, that hold some bytes."""
-        files = [path for path in self.data_dir.rglob("*") if path.is_file()]
-        return [path.name for path in files if trace in path.read_bytes()]
+        """Return the files of the data directory, the keyring's and the uploads included, that hold some bytes."""
+        found = []
+        for path in self.data_dir.rglob("*"):
+            with suppress(FileNotFoundError, IsADirectoryError):  # a used upload may be going at this moment
+                if trace in path.read_bytes():
+                    found.append(path.name)
+        return found
 
     def payloads_with(self, text: str) -> list[str]:
         """Return the actions of the events whose payload still opens and holds a text."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
+from frs_verify.cli import main as frs_verify
 
 from frs.audit.canonical import canonical
 from frs.audit.event import commitment
@@ -181,8 +182,11 @@ def test_the_log_verifies_and_still_finds_the_person(house: PersonHouse) -> None
     assert all(audit.get(seq, open_payload=True).erased for seq in before)
 
 
-def test_the_certificate_verifies_by_itself(house: PersonHouse) -> None:
-    """Contents hash to what the event's payload says, the payload to its leaf, the leaf to the signed tree."""
+def test_the_certificate_verifies_by_itself(house: PersonHouse, tmp_path: Path) -> None:
+    """Contents hash to what the event's payload says, the payload to its leaf, the leaf to the signed tree.
+
+    The separate verifier says the same, and notices one number that was changed.
+    """
     done = house.erasures.request(PROTECTION, NOMINAL, "the person asked", "the person")
     certificate = json.loads(json.dumps(house.certificates.make(done)))
     contents, proof = certificate["contents"], certificate["proof"]
@@ -207,6 +211,14 @@ def test_the_certificate_verifies_by_itself(house: PersonHouse) -> None:
     positions = [key["position"] for key in contents["keys"]]
     assert positions == sorted(positions)
     assert NOMINAL not in json.dumps(certificate)
+    key, file = tmp_path / "log.vkey", tmp_path / "certificate.json"
+    key.write_text(house.installation.audit.vkey + "\n")
+    file.write_text(json.dumps(certificate))
+    assert frs_verify(["certificate", str(file), "--key", str(key)]) == 0
+    contents["destroyed"]["alerts"] += 1
+    file.write_text(json.dumps(certificate))
+    assert frs_verify(["certificate", str(file), "--key", str(key)]) == 1
+    contents["destroyed"]["alerts"] -= 1
     house.restart()
     again = house.certificates.make(house.erasures.get(done.id))
     assert again is not None
