@@ -449,9 +449,3 @@ WITHOUT_END = {
     "/grpc.health.v1.Health/Watch",
 }
 """Streams that go on until the caller leaves: after the first message."""
-
-MISSING: frozenset[str] = frozenset(
-    f"/frs.v1.RetentionService/{name}"
-    for name in ("RequestErasure", "DecideErasure", "GetErasure", "ListErasures", "SubjectAccess")
-)
-"""Methods whose servicer is not registered yet."""

@@ -177,6 +177,8 @@ def test_doctor_respects_a_running_server(service: Service, models: Path) -> Non
 
 def _alter(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        changed = connection.execute("UPDATE audit_event SET leaf = replace(leaf, 'system', 'review') WHERE seq = 0")
+        changed = connection.execute(
+            "UPDATE audit_event SET leaf = replace(leaf, 'alteration', 'review') WHERE seq = 0"
+        )
         assert changed.rowcount == 1
     connection.close()
