@@ -8,9 +8,11 @@ other: erasure leaves state, times, camera, who decided and the self-defined gro
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -23,6 +25,8 @@ from frs.oversight.tallying import Source, Tallies
 from frs.store.schema import alert, audit_event, camera_hour, deployment, deployment_watchlist, job, operator_search
 
 _AT_ONCE = 5000
+_Key: TypeAlias = tuple[str, str, str | None, str | None]
+"""Deployment, camera, reviewer, group: the fields of :class:`Source`."""
 _SOURCE = (alert.c.deployment_id, alert.c.camera_id, alert.c.adjudicated_by, alert.c.self_defined_group)
 
 
@@ -74,14 +78,24 @@ def tally(connection: sa.Connection, scope: Scope) -> Tallies:
     counted = sa.select(*_SOURCE, alert.c.state, sa.func.count()).where(within).group_by(*_SOURCE, alert.c.state)
     for *source, state, count in connection.execute(counted):
         tallies.add_alerts(Source(*source), state, count)
-    times = sa.select(
-        *_SOURCE,
-        SecondsBetween(alert.c.created_at, alert.c.adjudicated_at),
-        SecondsBetween(alert.c.adjudicated_at, alert.c.engagement_at),
-    ).where(within, alert.c.adjudicated_at.is_not(None))
-    for *source, adjudicated_after, engaged_after in connection.execute(times.execution_options(yield_per=_AT_ONCE)):
-        tallies.add_times(Source(*source), adjudicated_after, engaged_after)
+    for key, (to_adjudication, to_engagement) in _times(connection, within).items():
+        tallies.add_times(Source(*key), to_adjudication, to_engagement)
     return tallies
+
+
+def _times(connection: sa.Connection, within: sa.ColumnElement[bool]) -> dict[_Key, tuple[array[float], array[float]]]:
+    """Return seconds to adjudication and to engagement by source."""
+    adjudicated = SecondsBetween(alert.c.created_at, alert.c.adjudicated_at)
+    engaged = SecondsBetween(alert.c.adjudicated_at, alert.c.engagement_at)
+    query = sa.select(*_SOURCE, adjudicated, engaged).where(within, alert.c.adjudicated_at.is_not(None))
+    found: defaultdict[_Key, tuple[array[float], array[float]]] = defaultdict(lambda: (array("d"), array("d")))
+    for partition in connection.execute(query.execution_options(yield_per=_AT_ONCE)).partitions():
+        for where, camera, reviewer, group, adjudicated_after, engaged_after in partition:
+            to_adjudication, to_engagement = found[where, camera, reviewer, group]
+            to_adjudication.append(adjudicated_after)
+            if engaged_after is not None:
+                to_engagement.append(engaged_after)
+    return found
 
 
 def deployments(connection: sa.Connection, scope: Scope, counted: set[str]) -> list[sa.Row[Any]]:

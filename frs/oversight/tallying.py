@@ -52,14 +52,12 @@ class Tallies:
         for key in _keys(source):
             self._part(key).states[state] += count
 
-    def add_times(self, source: Source, adjudicated_after: float | None, engaged_after: float | None) -> None:
-        """Add one alert's times, seconds; a clock that went back in between counts as no time."""
+    def add_times(self, source: Source, to_adjudication: array[float], to_engagement: array[float]) -> None:
+        """Add the times of a source's alerts, seconds; a clock that went back in between counts as no time."""
         for key in _keys(source):
             part = self._part(key)
-            if adjudicated_after is not None:
-                part.to_adjudication.append(max(0.0, adjudicated_after))
-            if engaged_after is not None:
-                part.to_engagement.append(max(0.0, engaged_after))
+            part.to_adjudication.extend(to_adjudication)
+            part.to_engagement.extend(to_engagement)
 
     def deployments(self) -> set[str]:
         """Return the deployments of which anything was added."""
@@ -75,7 +73,10 @@ class Tallies:
         return tuple(NamedFigures(key[2], _figures(self._parts[key])) for key in found)
 
     def _part(self, key: tuple[str, str, str]) -> _Part:
-        return self._parts.setdefault(key, _Part())
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = _Part()
+        return part
 
 
 def _keys(source: Source) -> Iterator[tuple[str, str, str]]:
@@ -116,7 +117,7 @@ def response_times(seconds: array[float]) -> ResponseTimes:
     """
     if not seconds:
         return ResponseTimes()
-    ordered = sorted(seconds)
+    ordered = sorted(max(0.0, value) for value in seconds) if min(seconds) < 0 else sorted(seconds)
     count = len(ordered)
     median = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
     ninetieth = ordered[-(-9 * count // 10) - 1]

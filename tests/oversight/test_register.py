@@ -7,6 +7,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -38,7 +39,7 @@ def figures(*places: str, alerts: int = 30, **changes: object) -> PeriodFigures:
             decided = replace(source, reviewer="Rita Rewrite", group="mixed" if camera == "bridge" else "white")
             tallies.add_alerts(decided, "confirmed-true", int(alerts * share))
             tallies.add_alerts(replace(source, reviewer="Omar Other"), "false", max(1, int(alerts * share / 10)))
-            tallies.add_times(decided, 12.5, 340.0)
+            tallies.add_times(decided, array("d", [12.5]), array("d", [340.0]))
         lists = (
             ListFigures("list-of-jones", "wanted", 3, 8200, 0.62, "m@1"),
             ListFigures("l2", "missing", 1, 3, 0.6, "m@1"),

@@ -51,7 +51,7 @@ def _tables(count: int, most: int) -> Iterable[tuple[tuple[int, int], ...]]:
     return itertools.product(each, repeat=count)
 
 
-@pytest.mark.parametrize(("least", "count", "most"), [(2, 3, 5), (3, 3, 6), (2, 4, 3), (3, 4, 4)])
+@pytest.mark.parametrize(("least", "count", "most"), [(2, 3, 5), (3, 3, 6), (2, 4, 3)])
 def test_who_knows_the_rule_learns_no_part_that_was_left_out(least: int, count: int, most: int) -> None:
     """Of all small tables, those that are published alike leave each part left out with more than one value.
 
