@@ -12,7 +12,7 @@ import typer
 
 from frs.audit.erasure_journal import parse_journal_text
 from frs.audit.notes import NoteVerifier
-from frs.audit.witness_client import WitnessClient
+from frs.audit.witnessing import make_client
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import progress, say
 from frs.clock import SystemClock
@@ -98,8 +98,9 @@ def _asking(settings: Settings, work: Restoration, url: str, key: Path | None, o
     url = url or settings.audit.witness_url
     if not url:
         raise FrsError(Reason.JOURNAL_REQUIRED, "Neither a witness nor its erasure journal was given.")
-    vkey = _read(key).decode("utf-8", "replace").strip() if key is not None else settings.audit.witness_vkey
-    client = WitnessClient(url, vkey, settings.audit.witness_ca, settings.audit.witness_timeout_seconds)
+    vkey = settings.audit.witness_vkey if key is None else str(key)
+    client = make_client(settings.audit.model_copy(update={"witness_url": url, "witness_vkey": vkey}))
+    assert client is not None  # there is an address
     name = origin or work.latest_origin(settings)
 
     def ask(log_vkey: str) -> WitnessWord:
