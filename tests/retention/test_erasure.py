@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from frs.retention.mentions import TEXTS
 from frs.review.alert import AlertState
 from frs.store.keyring import Keyring
 from frs.store.schema import erasure, hold, job_candidate, job_probe, metadata, operator_search, subject
+from frs.store.transaction import Transaction
 from frs.store.vault import Vault
 from frs.types import Mode
 from frs.watchlist.model import SubjectState
@@ -320,11 +323,29 @@ def test_a_stolen_copy_stays_closed(house: PersonHouse, tmp_path: Path) -> None:
 
 
 def test_events_of_the_same_commit_do_not_slip_by(house: PersonHouse) -> None:
-    """An act whose event on the person waits for the same commit as the erasure loses its payload too."""
-    place = house.deployment()
-    house.alert(place, NOMINAL)
-    erase(house)
-    assert house.payloads_with(NOMINAL) == []
+    """An event on the person that is written by the same commit as the erasure loses its payload with the others."""
+    place, size = house.deployment(), house.installation.audit.size()
+    running, go_on = threading.Event(), threading.Event()
+
+    def hold_the_writer(_: Transaction) -> None:
+        running.set()
+        go_on.wait(30)
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(house.desk.database.write, hold_the_writer)
+        assert running.wait(30)
+        raised = pool.submit(house.alert, place, NOMINAL)
+        house.desk.until(lambda: len(house.desk.database._writer._queue) == 1)
+        erased = pool.submit(erase, house)
+        house.desk.until(lambda: len(house.desk.database._writer._queue) == 2)
+        go_on.set()
+        first.result(30)
+        alert_id, counts = raised.result(30), erased.result(30)
+    assert counts["alerts"] == 2
+    assert house.installation.audit.size() == size + 3
+    assert house.payloads_with(NOMINAL) == house.files_with(NOMINAL.encode()) == []
+    assert house.payloads_with(alert_id) == []
+    assert house.verify().problems == ()
 
 
 def test_every_text_that_people_write_is_looked_through() -> None:
