@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from frs.access.payloads import may_open
 from frs.audit import tree
 from frs.audit.actions import Action
+from frs.audit.bundle import best_note
 from frs.audit.checkpoints import Checkpoint
 from frs.audit.log import AuditLog, EventFilter, StoredEvent
 from frs.audit.nodes import node_reader
@@ -113,13 +114,10 @@ class LogReading:
         return first, last
 
     def _latest(self, least: int) -> Signed:
-        """Return the checkpoint signed last, or a new one where it does not hold ``least`` events."""
-        note = self._audit.latest_checkpoint()
-        if note is not None:
-            signed = self._signed(note)
-            if signed.checkpoint.size >= least:
-                return signed
-        return self._signed(self._audit.checkpoint())
+        """Return the best checkpoint of ``least`` events or more, or a new one where there is none."""
+        with self._database.read() as connection:
+            note = best_note(connection, least)
+        return self._signed(note if note is not None else self._audit.checkpoint())
 
     def _signed(self, note: str) -> Signed:
         checkpoint = self._audit.read(note)

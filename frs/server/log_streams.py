@@ -82,7 +82,7 @@ class LogStreams:
                         await self._stopping.wait_for(bell)
         finally:
             closed: dict[str, Json] = {"watch": "closed", "from": first, "until": position, "events": sent}
-            await self._waiting.run(self._journal.record, actor, Action.LOG_WATCHED, closed)
+            await self._waiting.run(self._journal.record, actor, Action.LOG_WATCHED, closed, whom(wanted))
 
     def _go_on(self, export: Export, position: int) -> None:
         try:
