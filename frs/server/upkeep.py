@@ -49,7 +49,7 @@ class Upkeep:
         for thread in self._threads:
             if thread.ident is not None and not thread.is_alive() and not self._stop.is_set():
                 return f"the thread {thread.name} has ended"
-        return ", ".join(f"{what}: {why}" for what, why in dict(self._failing).items())
+        return ", ".join(f"{what}: {why}" for what, why in sorted(dict(self._failing).items()))
 
     def start(self) -> None:
         """Begin."""

@@ -139,17 +139,20 @@ def test_a_rebuild_that_fails_ends_the_service_with_its_reason(
 
 def test_background_work_that_fails_is_seen_and_goes_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in what falls due is a fault while it lasts, does not keep the rest from being done, and passes."""
-    monkeypatch.setattr("frs.server.upkeep.DEPLOYMENT_SECONDS", 0.02)
+    for interval in ("DEPLOYMENT_SECONDS", "UPLOAD_SECONDS", "RETRY_SECONDS"):
+        monkeypatch.setattr(f"frs.server.upkeep.{interval}", 0.02)
     application = Application.open(settings)
-    swept = threading.Event()
-    expire = application.uploads.expire
+    defective, swept = threading.Event(), threading.Event()
+    defective.set()
+    sweep = application.uploads.sweep
 
-    def broken() -> int:
-        raise ValueError("a defect")
+    def broken(*_: object) -> None:
+        if defective.is_set():
+            raise ValueError("a defect")
 
-    def sweep() -> int:
+    def watched() -> None:
         swept.set()
-        return expire()
+        sweep()
 
     def until(wanted: dict[Part, str]) -> None:
         latest = time.monotonic() + 10
@@ -157,16 +160,16 @@ def test_background_work_that_fails_is_seen_and_goes_on(settings: Settings, monk
             assert time.monotonic() < latest
             time.sleep(0.01)
 
-    monkeypatch.setattr(application.uploads, "expire", sweep)
-    with monkeypatch.context() as defect:
-        defect.setattr(application.deployments, "close_due", broken)
-        application.start()
-        until({Part.UPKEEP: "deployments: ValueError"})
-        assert swept.wait(10)
+    monkeypatch.setattr(application.uploads, "sweep", watched)
+    monkeypatch.setattr(application.deployments, "close_due", broken)
+    monkeypatch.setattr(application.retention_runs, "run", broken)
+    application.start()
+    until({Part.UPKEEP: "deployments: ValueError, retention: ValueError"})
+    assert swept.wait(10)
+    defective.clear()
     until({})
     folder = settings.data_dir / "uploads"
     folder.rename(folder.with_name("away"))
-    monkeypatch.setattr("frs.server.upkeep.UPLOAD_SECONDS", 0.02)
     until({Part.UPKEEP: "uploads: STORAGE_FAILED"})
     folder.with_name("away").rename(folder)
     until({})
