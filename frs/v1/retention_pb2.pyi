@@ -114,7 +114,9 @@ class RetentionPeriod(_message.Message):
     RUNS_FROM_FIELD_NUMBER: _builtins.int
     WHAT_HAPPENS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """What it is for: "alert-pictures", "alert", "upload", "job", "search", "watchlist", "withdrawn-subject", "payload"."""
+    """What it is for: "non-match" (never kept), "alert-pictures", "alert", "upload", "job", "search", "watchlist",
+    "withdrawn-subject", "hold" (whom one that is over names), "payload".
+    """
     hours: _builtins.float
     runs_from: _builtins.str
     """From what it runs, in words."""
@@ -233,6 +235,7 @@ class RetentionCount(_message.Message):
     DUE_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
+    """As in RetentionPeriod; of a run also "unreviewed" (alerts that nobody had decided) and "subjects" (people of lists)."""
     due: _builtins.int
     held: _builtins.int
     def __init__(
