@@ -27,7 +27,7 @@ from frs.audit.checkpoints import CHECKPOINT_FILE, Checkpoint, CheckpointSigner,
 from frs.audit.event import parse_time
 from frs.audit.log import AuditLog
 from frs.audit.notes import NoteSigner
-from frs.audit.origins import Origins, begin_origin, new_origin_name
+from frs.audit.origins import Origins, begin_origin, first_name, new_origin_name
 from frs.audit.verify import verify_database
 from frs.audit.witnessed import check_log
 from frs.clock import Clock
@@ -100,12 +100,14 @@ class Restoration:
             raise FrsError(Reason.ALREADY_INITIALISED, message)
 
     def latest_origin(self, settings: Settings) -> str:
-        """Return the newest name of the log that is known here: by the last checkpoint, ``log.vkey``, the backup."""
-        with suppress(OSError, UnicodeDecodeError):
-            return (settings.keyring_path / CHECKPOINT_FILE).read_text("utf-8").partition("\n")[0]
-        with suppress(OSError, UnicodeDecodeError):
-            return (self._data_dir / VKEY).read_text("utf-8").partition("+")[0]
-        return self.manifest.text("origin")
+        """Return the log's newest name that is known here: by the last checkpoint, by ``log.vkey``, by the backup."""
+        own = self.manifest.text("origin")
+        for path, end in ((settings.keyring_path / CHECKPOINT_FILE, "\n"), (self._data_dir / VKEY, "+")):
+            with suppress(OSError, UnicodeDecodeError):
+                name = path.read_text("utf-8").partition(end)[0]
+                if first_name(name) == first_name(own):  # and not of an installation made to be restored into
+                    return name
+        return own
 
     def run(
         self, settings: Settings, ask: Ask, actor: Actor, clock: Clock, copy: Path | None, report: Report

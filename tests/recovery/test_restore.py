@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from frs.recovery.restore import Restoration
 from frs.settings import Settings
 from frs.store import durable
 from frs.store.engines import make_engines
+from frs.store.keyring import create_keyring
 from frs.store.schema import audit_payload, key_destruction
 from frs.store.transaction import Transaction
 from tests.audit_house import AuditHouse, alert_event
@@ -262,8 +264,6 @@ def test_backup_of_another_installation_is_refused(
     lived: AuditHouse, tmp_path: Path, clock: ManualClock, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A whole backup that another keyring's key signed is not taken."""
-    from frs.store.keyring import create_keyring
-
     settings = Settings(data_dir=tmp_path_factory.mktemp("other"))
     create_keyring(settings.keyring_path)
     other = AuditHouse(settings, clock)
@@ -425,3 +425,47 @@ def test_database_elsewhere_is_restored_there(lived: AuditHouse, tmp_path: Path,
     other = lived.settings.model_copy(update={"store": store})
     with pytest.raises(FrsError, match="pg_dump"):
         restore(other, tmp_path / "b.frs", said, clock)
+
+
+def test_full_disk_leaves_everything(lived: AuditHouse, tmp_path: Path, clock: ManualClock) -> None:
+    """Without room to unpack nothing is touched, and nothing stays beside."""
+    said = witness(lived, tmp_path)
+    lived.close()
+
+    def work(stream: TextIO) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        try:
+            restore(lived.settings, tmp_path / "b.frs", said, clock)
+        except FrsError as error:
+            stream.write(error.reason)
+
+    child = Child(work)
+    assert child.output.read() == Reason.STORAGE_FULL
+    assert child.wait() == 0
+    assert not (lived.settings.data_dir / ".restoring").exists()
+    lived.open()
+    assert lived.log.size() == 16
+
+
+def test_restoration_on_a_new_machine(
+    lived: AuditHouse, tmp_path: Path, clock: ManualClock, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A fresh installation takes the saved key-encryption key, the copy of the keyring and the backup."""
+    make(lived, tmp_path / "k.frs", Kind.KEYRING)
+    said = witness(lived, tmp_path)
+    fresh = Settings(data_dir=tmp_path_factory.mktemp("new"))
+    create_keyring(fresh.keyring_path)
+    made = AuditHouse(fresh, clock)
+    made.log.checkpoint()
+    (fresh.data_dir / "log.vkey").write_text(made.log.vkey)
+    made.close()
+    shutil.copy(lived.settings.keyring_path / "kek", fresh.keyring_path / "kek")
+    with restoring.restoration(fresh.data_dir, tmp_path / "b.frs", lambda *_: None) as work:
+        assert work.latest_origin(fresh) == lived.log.origin
+    done = restore(fresh, tmp_path / "b.frs", said, clock, copy=tmp_path / "k.frs")
+    assert len(done.notes) == 2  # neither that keyring nor its checkpoint was of use
+    made.open()
+    assert made.verify().problems == ()
+    assert made.log.origin == done.origin
+    assert made.store.database.installation_id == lived.store.database.installation_id
