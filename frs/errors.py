@@ -288,7 +288,9 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.PERSON_NOT_FOUND: Entry(
         Status.NOT_FOUND, "Check the nominal; nothing is held on it and the log does not name it."
     ),
-    Reason.ERASED: Entry(Status.FAILED_PRECONDITION, "It was erased when its retention ended; the log says when."),
+    Reason.ERASED: Entry(
+        Status.FAILED_PRECONDITION, "It was erased, on request or when its retention ended; the log says when."
+    ),
     Reason.BACKUP_INVALID: Entry(
         Status.DATA_LOSS, "Use another backup; this one is damaged, incomplete or of another installation."
     ),
