@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from frs.audit.actions import Action
 from frs.audit.batch_proofs import TreeProofs
+from frs.audit.bundle import best_note
 from frs.audit.event import StoredEvent, open_payload
 from frs.audit.log import AuditLog, EventFilter
 from frs.audit.query import find
@@ -78,7 +79,17 @@ class Export:
 class LogExports:
     """Begins exports and reads their batches. Thread-safe."""
 
-    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock, may_open: MayOpen) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        audit: AuditLog,
+        clock: Clock,
+        may_open: MayOpen,
+        have_witnessed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``have_witnessed`` takes what is signed to the witness, where there is one, before an export begins."""
+        self._have_witnessed = have_witnessed
         self._database = database
         self._vault = vault
         self._audit = audit
@@ -89,13 +100,14 @@ class LogExports:
         """Fix the tree and log the disclosure; durable when this returns.
 
         Raises FrsError: INVALID_FIELD for a period that ends before it begins, CHECKPOINT_NOT_FOUND for a tree that was
-        never signed, EVENT_NOT_FOUND for a first index beyond it, and what signing and logging raise.
+        never signed, EVENT_NOT_FOUND for a first index beyond it, WITNESS_CONFLICT, and what signing and logging raise.
+        A witness that is down does not hold an export up: its cosignature is missing then.
         """
         wanted = asked.wanted
         if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
             raise FrsError(Reason.INVALID_FIELD, "since must not be after until", field="filter.since")
-        size = asked.tree_size or self._audit.read(self._audit.checkpoint()).size
-        note = self._audit.checkpoint_at(size)
+        note = self._audit.checkpoint_at(asked.tree_size) if asked.tree_size else self._sign()
+        size = self._audit.read(note).size
         if asked.first_index > size:
             message = f"The signed log has {size} events; there is none from {asked.first_index} on."
             raise FrsError(Reason.EVENT_NOT_FOUND, message, size=str(size))
@@ -103,6 +115,17 @@ class LogExports:
             proofs = TreeProofs(connection, size)
         self._database.write(lambda tx: self._record(tx, actor, asked, size))
         return Export(actor, asked, note, proofs)
+
+    def _sign(self) -> str:
+        """Sign the log as it is, have that witnessed, and return the note of this tree or of a later one."""
+        note = self._audit.checkpoint()
+        try:
+            self._have_witnessed()
+        except FrsError as error:
+            if error.reason not in {Reason.WITNESS_UNAVAILABLE, Reason.WITNESS_UNTRUSTED}:
+                raise
+        with self._database.read() as connection:
+            return best_note(connection, self._audit.read(note).size) or note
 
     def batches(self, export: Export) -> Iterator[tuple[ExportedEvent, ...]]:
         """Yield the events in the order of the log, a bounded number at a time.

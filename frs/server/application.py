@@ -139,6 +139,11 @@ class Application:
         """Return how it stands with the witness; None when the log has none. Raises what the database raises."""
         return self._witnessing.state() if self._witnessing is not None else None
 
+    def have_witnessed(self) -> None:
+        """Take what is signed to the witness now; nothing without one. FrsError WITNESS_* as it goes."""
+        if self._witnessing is not None:
+            self._witnessing.sync()
+
     @property
     def checkpoint_failure(self) -> FrsError | None:
         """Why the log could not be signed last, or None."""

@@ -111,7 +111,9 @@ class Services:
             application.clock,
         )
         reading = LogReading(application.database, audit, journal)
-        exports = LogExports(application.database, application.vault, audit, application.clock, may_open)
+        exports = LogExports(
+            application.database, application.vault, audit, application.clock, may_open, application.have_witnessed
+        )
         streams = LogStreams(exports, audit, journal, waiting, stopping)
         statistics = Statistics(application.database, audit, settings.statistics)
         self._oversight = OversightServicer(reading, streams, audit, application.watchlists, statistics, unary, waiting)

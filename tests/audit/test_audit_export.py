@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from frs.access.payloads import may_open
 from frs.audit import export as export_module
 from frs.audit.checkpoints import read_checkpoint
+from frs.audit.cosignatures import Cosigner, add_signatures
 from frs.audit.event import commitment
 from frs.audit.export import ExportedEvent, ExportRequest, LogExports
 from frs.audit.log import EventFilter
@@ -163,3 +165,31 @@ def test_an_altered_event_stops_the_export_by_name(
         taken(exports, ask(with_payloads=True))
     assert caught.value.reason is Reason.LOG_INCONSISTENT
     assert message in caught.value.message
+
+
+def test_an_export_is_cosigned_where_the_witness_answers(exports: LogExports, house: AuditHouse) -> None:
+    """It is asked before the export begins; one that is down is done without, one with proof of a fork stops it."""
+    database = house.store.database
+    witness = Cosigner("witness.example", bytes(32))
+
+    def cosign() -> None:
+        house.fill(2)  # and the timer signs a larger tree meanwhile
+        note = house.log.checkpoint()
+        checkpoint = house.log.read(note)
+        house.log.keep_cosigned(checkpoint.size, add_signatures(note, [witness.cosign(checkpoint, 1_800_000_000)]))
+
+    def fail(reason: Reason) -> None:
+        raise FrsError(reason, "It does not answer.")
+
+    def asking(have_witnessed: Callable[[], None]) -> LogExports:
+        return LogExports(database, house.store.vault, house.log, house.clock, may_open, have_witnessed)
+
+    note, events = taken(asking(cosign), ask())
+    assert witness.verifier.verify(note) == 1_800_000_000
+    assert len(events) == house.log.read(note).size == 42
+    note, events = taken(asking(lambda: fail(Reason.WITNESS_UNAVAILABLE)), ask())
+    assert len(events) == house.log.read(note).size == 43
+    before = house.log.size()
+    with pytest.raises(FrsError) as caught:
+        taken(asking(lambda: fail(Reason.WITNESS_CONFLICT)), ask())
+    assert (caught.value.reason, house.log.size()) == (Reason.WITNESS_CONFLICT, before)
