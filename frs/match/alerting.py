@@ -20,6 +20,7 @@ from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.embed.decoding import encode_jpeg
 from frs.match.bell import Bell
+from frs.match.candidate_records import candidate_columns
 from frs.match.deployment import DeploymentState, state_of
 from frs.match.evidence import TrackEvidence
 from frs.match.gate import Gate
@@ -118,21 +119,11 @@ def _row(
         "first_seen_at": _instant(evidence.first_at),
         "decided_at": sighting.decided_at,
         "created_at": now,
-        "watchlist_id": candidate.watchlist,
-        "watchlist_version": candidate.watchlist_version,
-        "subject_id": candidate.subject,
-        "nominal": candidate.nominal,
-        "reference_id": candidate.reference,
-        "grading": candidate.grading,
-        "score": candidate.score,
-        "threshold": candidate.threshold,
-        "margin": candidate.margin,
-        "frames": candidate.frames,
+        **candidate_columns(candidate),
         "model": candidate.model,
         "profile": candidate.profile,
         "notice": candidate.notice,
         "probe_quality": candidate.probe_quality.as_json(),
-        "reference_quality": candidate.reference_quality.as_json(),
         "probe_sealed": sealed.probe,
         "reference_sealed": sealed.reference,
         "state": "pending",

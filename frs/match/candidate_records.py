@@ -1,10 +1,12 @@
-"""Candidates as they are stored and logged: JSON, without any image or template; and what events refer to."""
+"""Candidates as they are stored and logged: JSON or columns, without any image or template; what events refer to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from frs.types import Candidate, Json, ListVersion, Quality
 
@@ -13,6 +15,19 @@ if TYPE_CHECKING:
 
 _QUALITIES = ("probe_quality", "reference_quality")
 _DIGITS = 6
+_COLUMNS = {
+    "watchlist_id": "watchlist",
+    "watchlist_version": "watchlist_version",
+    "subject_id": "subject",
+    "nominal": "nominal",
+    "grading": "grading",
+    "reference_id": "reference",
+    "score": "score",
+    "threshold": "threshold",
+    "margin": "margin",
+    "frames": "frames",
+}
+"""Columns of the tables ``alert`` and ``job_candidate``, and the field of a candidate that each holds."""
 
 
 def probe_owner(probe_id: str) -> str:
@@ -38,6 +53,29 @@ def candidate_from_json(record: Mapping[str, Any]) -> Candidate:
     """Read what :func:`candidate_json` wrote."""
     values = {**record, **{name: Quality.from_json(record[name]) for name in _QUALITIES}}
     return Candidate(**values)
+
+
+def candidate_columns(candidate: Candidate) -> dict[str, Any]:
+    """Return what an alert and a job's candidate both have a column for."""
+    return {
+        **{column: getattr(candidate, name) for column, name in _COLUMNS.items()},
+        "reference_quality": candidate.reference_quality.as_json(),
+    }
+
+
+def candidate_from_columns(
+    row: sa.RowMapping, *, rank: int, model: str, profile: str, probe_quality: Quality, notice: str
+) -> Candidate:
+    """Read what :func:`candidate_columns` wrote, with what is not stored in the same columns everywhere."""
+    return Candidate(
+        **{name: row[column] for column, name in _COLUMNS.items()},
+        reference_quality=Quality.from_json(row["reference_quality"]),
+        rank=rank,
+        model=model,
+        profile=profile,
+        probe_quality=probe_quality,
+        notice=notice,
+    )
 
 
 def versions(lists: Iterable[SearchableList]) -> tuple[ListVersion, ...]:

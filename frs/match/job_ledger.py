@@ -17,7 +17,7 @@ from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.match.bell import Bell
-from frs.match.candidate_records import probe_owner
+from frs.match.candidate_records import candidate_columns, probe_owner
 from frs.match.job_log import ended_event
 from frs.match.job_records import OPEN_STATES, ItemState, Job, JobItem, JobState, load_job
 from frs.match.standing import standing
@@ -217,22 +217,7 @@ class JobLedger:
             )
         )
         rows = [
-            {
-                "job_id": job_id,
-                "probe_id": probe_id,
-                "rank": candidate.rank,
-                "watchlist_id": candidate.watchlist,
-                "watchlist_version": candidate.watchlist_version,
-                "subject_id": candidate.subject,
-                "nominal": candidate.nominal,
-                "grading": candidate.grading,
-                "reference_id": candidate.reference,
-                "score": candidate.score,
-                "threshold": candidate.threshold,
-                "margin": candidate.margin,
-                "frames": candidate.frames,
-                "reference_quality": candidate.reference_quality.as_json(),
-            }
+            {"job_id": job_id, "probe_id": probe_id, "rank": candidate.rank, **candidate_columns(candidate)}
             for candidate in candidates
         ]
         tx.connection.execute(job_candidate.insert(), rows)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.errors import FrsError, Reason
-from frs.match.candidate_records import nominals, probe_owner
+from frs.match.candidate_records import candidate_from_columns, nominals, probe_owner
 from frs.match.job_records import Job
 from frs.store.database import Database
 from frs.store.paging import page_token_decode, page_token_encode
@@ -25,6 +25,8 @@ from frs.types import Actor, Candidate, Event, Json, ListVersion, ModelInfo, Pag
 from frs.watchlist.registry import Watchlists
 
 PAGE = 20
+_WITHOUT_CROP = tuple(column for column in job_probe.c if column.name != "crop_sealed")
+"""What the sightings of a subject are read from: their crops are shown with the results alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class JobResults:
     def _subject(self, connection: sa.Connection, job: Job, subject: str) -> JobSubject:
         table = job_candidate.c
         query = (
-            sa.select(job_probe)
+            sa.select(*_WITHOUT_CROP)
             .join(job_candidate, table.probe_id == job_probe.c.id)
             .where(table.job_id == job.id, table.subject_id == subject)
             .order_by(table.score.desc(), job_probe.c.position, job_probe.c.first_ms, job_probe.c.number)
@@ -141,7 +143,15 @@ class JobResults:
         found: dict[str, list[Candidate]] = {name: [] for name in qualities}
         notice = self._model.notice if self._model.id == job.model else ""
         for row in connection.execute(query.order_by(job_candidate.c.rank)):
-            found[row.probe_id].append(_candidate(row, job, qualities[row.probe_id], notice))
+            candidate = candidate_from_columns(
+                row._mapping,
+                rank=row.rank,
+                model=job.model,
+                profile=job.profile,
+                probe_quality=qualities[row.probe_id],
+                notice=notice,
+            )
+            found[row.probe_id].append(candidate)
         return found
 
     def _references(self, connection: sa.Connection, candidates: Iterable[Candidate]) -> dict[str, bytes]:
@@ -188,24 +198,3 @@ class JobResults:
 def _require_held(job: Job) -> None:
     if job.erased_at is not None:
         raise FrsError(Reason.ERASED, f"The results of job {job.id} have been erased.", job=job.id)
-
-
-def _candidate(row: Any, job: Job, quality: Quality, notice: str) -> Candidate:
-    return Candidate(
-        rank=row.rank,
-        watchlist=row.watchlist_id,
-        watchlist_version=row.watchlist_version,
-        subject=row.subject_id,
-        nominal=row.nominal,
-        grading=row.grading,
-        reference=row.reference_id,
-        score=row.score,
-        threshold=row.threshold,
-        margin=row.margin,
-        model=job.model,
-        profile=job.profile,
-        probe_quality=quality,
-        reference_quality=Quality.from_json(row.reference_quality),
-        notice=notice,
-        frames=row.frames,
-    )

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.match.candidate_records import candidate_from_columns
 from frs.store.schema import alert
 from frs.types import Candidate, Quality
 
@@ -96,28 +97,14 @@ def alert_from(row: sa.Row[Any]) -> Alert:
     values = row._mapping
     return Alert(
         deployment=values["deployment_id"],
-        candidate=_candidate(values),
+        candidate=candidate_from_columns(
+            values,
+            rank=1,
+            model=values["model"],
+            profile=values["profile"],
+            probe_quality=Quality.from_json(values["probe_quality"]),
+            notice=values["notice"],
+        ),
         state=AlertState(values["state"]),
         **{name: values[name] for name in _AS_STORED},
-    )
-
-
-def _candidate(values: sa.RowMapping) -> Candidate:
-    return Candidate(
-        rank=1,
-        watchlist=values["watchlist_id"],
-        watchlist_version=values["watchlist_version"],
-        subject=values["subject_id"],
-        nominal=values["nominal"],
-        grading=values["grading"],
-        reference=values["reference_id"],
-        score=values["score"],
-        threshold=values["threshold"],
-        margin=values["margin"],
-        model=values["model"],
-        profile=values["profile"],
-        probe_quality=Quality.from_json(values["probe_quality"]),
-        reference_quality=Quality.from_json(values["reference_quality"]),
-        notice=values["notice"],
-        frames=values["frames"],
     )
