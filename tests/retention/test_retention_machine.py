@@ -147,7 +147,7 @@ def test_alerts_holds_and_the_clock_in_any_order(machine: type[RetentionMachine]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert machine.archive.verify().problems == ()
