@@ -7,6 +7,7 @@ the file itself.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -35,6 +36,10 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("copies", "Copies given out", "No copy of your record was given out before this one."),
 )
 """Kind, heading, and what is said where there is nothing."""
+_TECHNICAL = frozenset({"sha256", "quality", "probe_quality", "reference_quality", "profile", "margin", "frames"})
+"""What ``data.json`` has, and a reader would stumble over."""
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:]{8})(?:[.][0-9]+)?Z")
 _LABELS = {
     "adjudicated": "decided at",
     "adjudicated_by": "decided by",
@@ -59,7 +64,8 @@ def report_html(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         f"<title>Subject access</title><style>{_STYLE}</style></head><body>",
         "<h1>What is held and logged on you</h1>",
         "<p>This report holds everything that this face-matching service holds or has logged on the person under the "
-        "reference below. What names or shows other people is left out, and it says where.</p>",
+        "reference below. What names or shows other people is left out, and it says where. The file data.json beside "
+        "it has the same with every technical detail.</p>",
         _fields(data, ("nominal", "made", "made_by", "recipient", "reason", "installation", "access", "pseudonym")),
     ]
     for kind, heading, none in SECTIONS:
@@ -74,7 +80,9 @@ def _item(item: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     images = item.get("images", ())
     shown += [_picture(str(image["picture"]), pictures) for image in images if image["picture"] in pictures]
     names = [name for name in item if name != "images" and not _is_picture(item[name], pictures)]
-    listed = "".join(_fields(image, tuple(image)) for image in images)
+    listed = "".join(
+        _fields(image, [name for name in image if not _is_picture(image[name], pictures)]) for image in images
+    )
     return f'<section class="item">{_fields(item, names)}{listed}{"".join(shown)}</section>'
 
 
@@ -91,7 +99,7 @@ def _fields(values: Mapping[str, Any], names: Sequence[str]) -> str:
     rows = [
         f"<dt>{escape(_label(name))}</dt><dd>{escape(_text(values[name]))}</dd>"
         for name in names
-        if values[name] not in (None, "", [])
+        if values[name] not in _NOTHING and name not in _TECHNICAL
     ]
     return f"<dl>{''.join(rows)}</dl>"
 
@@ -102,7 +110,14 @@ def _events(events: Sequence[Mapping[str, Any]]) -> str:
         lists = ", ".join(f"{each['id']} version {each['version']}" for each in event["watchlists"])
         kinds = ("deployment", "alert", "search", "job")
         concerns = "; ".join([lists, *(f"{kind} {event[kind]}" for kind in kinds if event[kind])]).strip("; ")
-        cells = (event["event"], event["time"], event["action"], event["operation"], concerns, _text(event["payload"]))
+        cells = (
+            event["event"],
+            _text(event["time"]),
+            event["action"],
+            event["operation"],
+            concerns,
+            _text(event["payload"]),
+        )
         rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
     heads = ("number", "time", "act", "operation", "concerns", "what was recorded")
     return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{''.join(rows)}</table>"
@@ -112,11 +127,17 @@ def _label(name: str) -> str:
     return _LABELS.get(name, name.replace("_", " "))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, within: bool = False) -> str:
+    """Write a value for people; what is nested stands in brackets."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return "; ".join(f"{_label(name)}: {_text(inner)}" for name, inner in value.items() if inner not in (None, ""))
+        told = {name: inner for name, inner in value.items() if inner not in _NOTHING and name not in _TECHNICAL}
+        said = "; ".join(f"{_label(name)}: {_text(inner, True)}" for name, inner in told.items())
+        return f"({said})" if within else said
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_text(inner) for inner in value)
-    return str(value)
+        return ", ".join(_text(inner, True) for inner in value)
+    found = _INSTANT.fullmatch(str(value))
+    return f"{found[1]} {found[2]} UTC" if found else str(value)
