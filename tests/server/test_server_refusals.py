@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +115,41 @@ def test_callers_without_a_name_share_one_event_a_minute(house: AuditHouse, refu
     assert len(payload["details"]["certificate_sha256"]) == 64
     run(refusals.tell(None, ONE, FrsError(Reason.UNAUTHENTICATED, "the connection carries no client certificate")))
     assert logged(house)[-1]["details"]["certificate_sha256"] is None
+
+
+def test_the_edge_logs_whom_it_turns_away(house: AuditHouse, refusals: Refusals, run_edge: Callable[..., Any]) -> None:
+    """A role that may not, under its name; a certificate that expired while connected, under nobody's."""
+
+    def register(server: grpc.aio.Server, _: object) -> None:
+        server.add_generic_rpc_handlers([_Everything()])
+
+    edge = run_edge(register)
+    edge.interceptor._refusals = refusals
+
+    def call(method: str) -> grpc.StatusCode:
+        with edge.channel("feed") as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(method)(b"", timeout=10)
+        code: grpc.StatusCode = caught.value.code()
+        return code
+
+    assert call(ONE) is grpc.StatusCode.PERMISSION_DENIED
+    edge.interceptor._clock = ManualClock(datetime(2099, 1, 1, tzinfo=UTC))
+    assert call(ONE) is grpc.StatusCode.UNAUTHENTICATED
+    assert call(OTHER) is grpc.StatusCode.UNAUTHENTICATED
+    refused, expired = logged(house)
+    assert (refused["actor"]["name"], refused["actor"]["roles"]) == ("feed", ["feed"])
+    assert (refused["details"]["method"], refused["details"]["reason"]) == (ONE, "PERMISSION_DENIED")
+    assert (expired["actor"]["name"], expired["details"]["reason"]) == ("unauthenticated", "UNAUTHENTICATED")
+    assert "has expired" in expired["details"]["why"]
+    certificate = (edge.certs / "feed.crt").read_bytes()
+    assert expired["details"]["certificate_sha256"] == hashlib.sha256(certificate).hexdigest()
+
+
+class _Everything(grpc.GenericRpcHandler):
+    """A service that has every method and never gets to serve one."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ARG002  # gRPC's signature
+        return grpc.unary_unary_rpc_method_handler(lambda request, _: request)
 
 
 def test_nobody_is_called_unauthenticated() -> None:
