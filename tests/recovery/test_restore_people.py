@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from frs.audit.event import PAYLOAD_CONTEXT
 from frs.audit.log import EventFilter
 from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, read_archive
@@ -130,6 +133,13 @@ def test_stolen_backup_opens_nothing_of_the_erased(house: PersonHouse, tmp_path:
         for tried in (owner, f"person:{owner}", "subject:x"):
             with pytest.raises(FrsError):
                 vault.open(tried, data, context)
+    opened = 0
+    with closing(sqlite3.connect(out / "frs.sqlite")) as connection:
+        for seq, data in connection.execute("SELECT seq, sealed FROM audit_payload"):
+            if keyring.alive([f"event:{seq}"]):
+                opened += 1
+                assert NOMINAL.encode() not in vault.open(f"event:{seq}", data, PAYLOAD_CONTEXT)
+    assert opened > 0  # those on others
     keyring.close()
 
     shutil.copy(out / "keyring" / "kek", out / "old" / "kek")  # the old wrapped keys with the present key
