@@ -32,6 +32,7 @@ $(VENV)/.installed-run: requirements/cpu.txt requirements/gpu.txt pyproject.toml
 	  VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/$(REQUIREMENTS).txt && \
 	  printf '%s\n' "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/frs-checkout.pth"; fi
 	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m frs.cli.main "$$@"\n' "$(CURDIR)" > $(BIN)/frs && chmod +x $(BIN)/frs
+	@printf '#!/bin/sh\nPYTHONPATH="%s/verifier" exec "%s/$(BIN)/python" -m frs_verify "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/frs-verify && chmod +x $(BIN)/frs-verify
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(UV) $(BIN)/python
@@ -39,6 +40,7 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(UV) $(BIN)/pytho
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.txt
 	@printf '%s\n' "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/frs-checkout.pth"
 	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m frs.cli.main "$$@"\n' "$(CURDIR)" > $(BIN)/frs && chmod +x $(BIN)/frs
+	@printf '#!/bin/sh\nPYTHONPATH="%s/verifier" exec "%s/$(BIN)/python" -m frs_verify "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/frs-verify && chmod +x $(BIN)/frs-verify
 	@touch $@ $(VENV)/.installed-run
 
 demo: setup ## the whole way of a face, offline, in minutes

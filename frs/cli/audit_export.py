@@ -185,8 +185,8 @@ def _fetch(
             events=str(spool.events),
         ) from None
     finally:
-        spool.keep()
         client.close()
+        spool.keep()
     if not begun:
         raise FrsError(Reason.INTERNAL, "the server sent no checkpoint")
 

@@ -8,6 +8,7 @@ lines field by field; the verifier that reads them shares no code with this.
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -103,8 +104,9 @@ class Spool:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; again is harmless."""
-        self._file.close()
+        """Close the file; again is harmless. What cannot be written any more is fetched again."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield the events of a whole spool."""

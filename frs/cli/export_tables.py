@@ -6,6 +6,7 @@ apart. CSV keeps header and trailer as its first and last line, after ``# ``; Pa
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
@@ -47,8 +48,7 @@ Report: TypeAlias = "Callable[[int], None]"
 def write_csv(spool: Spool, path: Path, report: Report) -> None:
     """Write a CSV file (RFC 4180, UTF-8) that is whole or absent. Raises OSError."""
     header, trailer = spool.edges()
-    beside = _beside(path)
-    with os.fdopen(_create(beside), "w", encoding="utf-8", newline="") as file:
+    with _beside(path) as descriptor, os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(f"# {header}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -59,7 +59,6 @@ def write_csv(spool: Spool, path: Path, report: Report) -> None:
         file.write(f"# {trailer}\n")
         file.flush()
         os.fsync(file.fileno())
-    _put(beside, path)
 
 
 def write_parquet(spool: Spool, path: Path, report: Report) -> None:
@@ -72,8 +71,7 @@ def write_parquet(spool: Spool, path: Path, report: Report) -> None:
     schema = pa.schema(
         [(name, kinds.get(name, pa.string())) for name in COLUMNS], {HEADER_KEY: header, TRAILER_KEY: trailer}
     )
-    beside = _beside(path)
-    with os.fdopen(_create(beside), "wb") as file:
+    with _beside(path) as descriptor, os.fdopen(descriptor, "wb") as file:
         with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
             rows, number = _rows(spool), 0
             while part := list(itertools.islice(rows, _ROWS_AT_ONCE)):
@@ -84,7 +82,6 @@ def write_parquet(spool: Spool, path: Path, report: Report) -> None:
                 report(number)
         file.flush()
         os.fsync(file.fileno())
-    _put(beside, path)
 
 
 def _rows(spool: Spool) -> Iterator[Row]:
@@ -107,14 +104,14 @@ def _text(value: Any) -> str:
     return canonical(value).decode("utf-8")
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.new")
-
-
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-
-
-def _put(beside: Path, path: Path) -> None:
-    beside.replace(path)
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[int]:
+    """Give a file to write, which takes the path when all went well and is gone when not."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    try:
+        yield descriptor
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     sync_folder(path.parent)

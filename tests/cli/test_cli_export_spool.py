@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from frs.audit.canonical import canonical
 from frs.cli.export_spool import Spool, make_header, reopen
+from frs.cli.export_tables import write_csv, write_parquet
 from frs.errors import FrsError
+from frs.types import Json
 from frs.v1 import oversight_pb2 as pb
 
 NOTE = "example.org/log\n30\nAAAA\n\n— example.org/log AAAAAAAA\n"
@@ -97,3 +104,51 @@ def test_one_command_writes_a_part_at_a_time(tmp_path: Path) -> None:
         Spool(tmp_path / "x.part")
     spool.close()
     assert (tmp_path / "x.part").stat().st_mode & 0o777 == 0o600
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Have every write beyond fail, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_leaves_a_part_that_can_be_resumed(whole: bytes, tmp_path: Path) -> None:
+    """Closing it is no second failure; when there is room again the export goes on behind the last whole line."""
+    spool = begin(tmp_path / "x.part")
+    with files_no_larger_than(1000):
+        for event in EVENTS:
+            spool.add(event)
+        with pytest.raises(OSError, match="too large"):
+            spool.finish()
+        spool.close()
+    resumed = reopen(tmp_path / "x.part")
+    assert 0 < resumed.events < len(EVENTS)
+    for event in EVENTS[resumed.events :]:
+        resumed.add(event)
+    resumed.finish()
+    resumed.close()
+    assert (tmp_path / "x.part").read_bytes() == whole
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_table_is_whole_or_absent(write: Callable[..., None], tmp_path: Path) -> None:
+    """What was written of it is removed: it may hold opened payloads. The spool stays, to be tried again."""
+    spool = begin(tmp_path / "x.part")
+    leaf = {"time": "2027-03-01T09:00:00.000000Z", "action": "a", "operation": "b", "actor": "c"}
+    refs: dict[str, Json] = {"watchlists": [], "subjects": []}
+    refs |= {"deployment": None, "alert": None, "search": None, "job": None}
+    for number in range(200):
+        noise = hashlib.sha256(str(number).encode()).hexdigest()
+        spool.add(pb.Event(index=number, leaf=canonical({**leaf, "refs": refs, "noise": noise})))
+    spool.finish()
+    with files_no_larger_than(4000), pytest.raises(OSError, match="too large"):
+        write(spool, tmp_path / "x.table", lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.part"]
+    write(spool, tmp_path / "x.table", lambda _: None)
+    spool.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.part", "x.table"]
