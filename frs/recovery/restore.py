@@ -12,7 +12,6 @@ The backup's events are in the new log. Those after it are lost; the witness's c
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,12 +34,13 @@ from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, Manifest, invalid, read_archive, writing_errors
 from frs.recovery.cleaning import Cleaning, Dead, find_dead
 from frs.recovery.journal import Checked, WitnessWord, check_word, complete_journal
-from frs.recovery.places import DATABASE, KEYRING, RESTORING, UPLOADS, VKEY, WORK
+from frs.recovery.keyrings import keyring_to_use
+from frs.recovery.places import DATABASE, RESTORING, UPLOADS, VKEY, WORK
+from frs.recovery.switching import switch
 from frs.settings import Settings
 from frs.store.copying import sqlite_file
 from frs.store.database import Database
-from frs.store.durable import make_folder, sync_folder, write_file
-from frs.store.key_custody import open_custody
+from frs.store.durable import make_folder, write_file
 from frs.store.keyring import LOG_SIGNING_SECRET, Keyring
 from frs.store.lock import FolderLock
 from frs.store.schema import audit_checkpoint, audit_head, policy_version
@@ -50,8 +50,6 @@ from frs.types import Actor, Event, Json
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done and how much there is (0: not known)."""
 Ask = Callable[[str], WitnessWord]
-
-SEEN = "log.seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,8 @@ class Restoration:
     def latest_origin(self, settings: Settings) -> str:
         """Return the log's newest name that is known here: by the last checkpoint, by ``log.vkey``, by the backup."""
         own = self.manifest.text("origin")
-        for path, end in ((settings.keyring_path / CHECKPOINT_FILE, "\n"), (self._data_dir / VKEY, "+")):
+        mark = self._data_dir / RESTORING  # of one that was interrupted: what lies there may be its own name by now
+        for path, end in ((mark, "\n"), (settings.keyring_path / CHECKPOINT_FILE, "\n"), (self._data_dir / VKEY, "+")):
             with suppress(OSError, UnicodeDecodeError):
                 name = path.read_text("utf-8").partition(end)[0]
                 if first_name(name) == first_name(own):  # and not of an installation made to be restored into
@@ -119,7 +118,7 @@ class Restoration:
         WITNESS_CONFLICT, KEY_MISSING, KEY_WRONG, DATABASE_NEWER, STORAGE_FULL, STORAGE_FAILED; then the data directory
         is as it was.
         """
-        with self._keyring(settings, clock, copy) as (keyring, record):
+        with keyring_to_use(settings, clock, copy, self.work / "keyring", self._notes) as (keyring, record):
             self.manifest.require_signed(seed := keyring.secret(LOG_SIGNING_SECRET))
             vkey = NoteSigner(self.manifest.text("origin"), seed).verifier.vkey
             word = ask(vkey)
@@ -130,46 +129,10 @@ class Restoration:
             keyring.recheck()
             restored = self._restore(store, keyring, checked, last, erased, actor, clock, report)
             vkeys = self._vkeys(seed, restored.previous)
+        newest = self.latest_origin(settings)
         with writing_errors(self._data_dir):
-            self._switch(settings, vkeys, copied_keyring=copy is not None)
+            switch(self._data_dir, self.work, settings, vkeys, newest, copied_keyring=copy is not None)
         return restored.told(tuple(self._notes))
-
-    # --- keys ---
-
-    @contextmanager
-    def _keyring(
-        self, settings: Settings, clock: Clock, copy: Path | None
-    ) -> Iterator[tuple[Keyring, list[tuple[str, datetime]]]]:
-        """Open the keyring to be used, with what it, and one that it replaces, know to be destroyed."""
-        custody = open_custody(settings)
-        record: list[tuple[str, datetime]] = []
-        path = settings.keyring_path
-        if copy is not None:
-            path = self._unpack_keyring(clock, copy)
-            try:
-                old = Keyring.open(settings.keyring_path, clock, custody=custody)
-            except FrsError as error:
-                self._notes.append(f"The keyring that was there could not be read: {error.message}")
-            else:
-                record += old.destructions()
-                old.close()
-        keyring = Keyring.open(path, clock, custody=custody)
-        try:
-            if copy is not None:
-                self._copied.require_signed(keyring.secret(LOG_SIGNING_SECRET))
-            record += keyring.destructions()
-            yield keyring, record
-        finally:
-            keyring.close()
-
-    def _unpack_keyring(self, clock: Clock, copy: Path) -> Path:
-        folder = self.work / "keyring"
-        make_folder(folder)
-        self._copied = read_archive(copy, Kind.KEYRING, folder)
-        expires = self._copied.text("expires")
-        if parse_time(expires) <= clock.now():
-            raise FrsError(Reason.BACKUP_EXPIRED, f"The copy of the keyring expired at {expires}.", expires=expires)
-        return folder
 
     def _last_signed(self, settings: Settings, vkey: str) -> Checkpoint | None:
         """Return the checkpoint that was signed last here, as far as the keyring's folder still has it."""
@@ -306,39 +269,11 @@ class Restoration:
             "restored_at": clock.now().isoformat(),
         }
 
-    # --- the switch ---
-
     def _vkeys(self, seed: bytes, previous: tuple[str, ...]) -> dict[str, str]:
         """Return the verifier keys' files: one for each name before, by number, and the newest."""
         files = {f"{VKEY}.{n}": NoteSigner(name, seed).verifier.vkey for n, name in enumerate(previous)}
         note = (self.work / "signed" / CHECKPOINT_FILE).read_text("utf-8")
         return files | {VKEY: NoteSigner(note.partition("\n")[0], seed).verifier.vkey}
-
-    def _switch(self, settings: Settings, vkeys: dict[str, str], *, copied_keyring: bool) -> None:
-        """Put the restored data in its place. A crash in here leaves the mark, and everything can be done again."""
-        mark = self._data_dir / RESTORING
-        target, keys = sqlite_file(settings), settings.keyring_path
-        write_file(mark, b"frs restore has not finished\n")
-        for path in (target, *_beside(target)):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self._data_dir / UPLOADS, ignore_errors=True)
-        (self._data_dir / VKEY).unlink(missing_ok=True)
-        _move(self.work / "data" / DATABASE, target)
-        if (self.work / "data" / UPLOADS).exists():
-            (self.work / "data" / UPLOADS).rename(self._data_dir / UPLOADS)
-        make_folder(keys)
-        if copied_keyring:
-            for path in (keys / KEYRING, *_beside(keys / KEYRING)):
-                path.unlink(missing_ok=True)
-            _move(self.work / "keyring" / KEYRING, keys / KEYRING)
-        write_file(keys / CHECKPOINT_FILE, (self.work / "signed" / CHECKPOINT_FILE).read_bytes())
-        with suppress(FileNotFoundError):
-            (self._data_dir / SEEN).rename(self._data_dir / f"{SEEN}.{len(vkeys) - 2}")  # of a name before
-        for name, vkey in vkeys.items():
-            write_file(self._data_dir / name, f"{vkey}\n".encode())
-        sync_folder(self._data_dir)
-        mark.unlink()
-        sync_folder(self._data_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,25 +330,3 @@ def _checkpoint_json(checkpoint: Checkpoint | None) -> Json:
     if checkpoint is None:
         return None
     return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
-
-
-def _beside(file: Path) -> tuple[Path, ...]:
-    return tuple(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm", "-journal"))
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move a file, to another volume too, so that it is whole or absent there."""
-    for path in _beside(source):
-        path.unlink(missing_ok=True)
-    make_folder(target.parent)
-    try:
-        source.replace(target)
-    except OSError:
-        beside = target.with_name(f".{target.name}.new")
-        shutil.copyfile(source, beside)
-        beside.chmod(0o600)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(target)
-        source.unlink()
-    sync_folder(target.parent)

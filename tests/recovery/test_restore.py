@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from frs.audit.checkpoints import read_checkpoint
 from frs.errors import FrsError, Reason
 from frs.recovery import restore as restoring
+from frs.recovery import switching
 from frs.recovery.archive import Kind
 from frs.recovery.journal import WitnessWord
 from frs.recovery.restore import Restoration
@@ -345,7 +346,7 @@ def die_at(step: str) -> None:
     def kill(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    move, write = restoring._move, durable.write_file
+    move, write = switching._move, durable.write_file
 
     def moved(source: Path, target: Path) -> None:
         move(source, target)
@@ -361,10 +362,10 @@ def die_at(step: str) -> None:
         "unpacked": (Restoration, "run", kill),
         "journal": (Restoration, "_signer", kill),
         "cleaned": (Restoration, "_vkeys", kill),
-        "database gone": (restoring, "_move", kill),
-        "database moved": (restoring, "_move", moved),
+        "database gone": (switching, "_move", kill),
+        "database moved": (switching, "_move", moved),
     }
-    target, name, value = patches.get(step, (restoring, "write_file", written))
+    target, name, value = patches.get(step, (switching, "write_file", written))
     setattr(target, name, value)
 
 
@@ -469,3 +470,21 @@ def test_restoration_on_a_new_machine(
     assert made.verify().problems == ()
     assert made.log.origin == done.origin
     assert made.store.database.installation_id == lived.store.database.installation_id
+
+
+def test_interrupted_switch_still_knows_whom_to_ask_about(
+    lived: AuditHouse, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Run again after the switch had written its own new name, a restoration asks the witness for the lost log."""
+    said = witness(lived, tmp_path)
+    origin = lived.log.origin
+    lived.close()
+
+    def work(stream: TextIO) -> None:
+        die_at("checkpoint")
+        restore(lived.settings, tmp_path / "b.frs", said, clock)
+
+    assert Child(work).wait() == -signal.SIGKILL
+    assert not (lived.settings.keyring_path / "checkpoint").read_text().startswith(f"{origin}\n")
+    with restoring.restoration(lived.settings.data_dir, tmp_path / "b.frs", lambda *_: None) as again:
+        assert again.latest_origin(lived.settings) == origin
