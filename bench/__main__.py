@@ -12,7 +12,7 @@ import sys
 
 from bench.results_table import write_table
 
-BENCHMARKS = ("embedding", "search", "operator_search")
+BENCHMARKS = ("embedding", "search", "operator_search", "audit")
 
 
 def main() -> int:

@@ -21,7 +21,8 @@ shared, so single figures drift with its load and ratios less so.
 def write_table() -> Path:
     """Write the table; sections whose result is not there are left out."""
     parts = [_HEAD]
-    for name, render in (("embedding", _embedding), ("search", _search), ("operator_search", _operator_search)):
+    sections = {"embedding": _embedding, "search": _search, "operator_search": _operator_search, "audit": _audit}
+    for name, render in sections.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
             parts.append(render(json.loads(path.read_text())))
@@ -102,3 +103,27 @@ def _operator_search(result: dict[str, Any]) -> str:
 
 def _timing(row: dict[str, Any], side: str) -> str:
     return f"{row[f'{side}_p50_ms']} / {row[f'{side}_p99_ms']}, {row[f'{side}_per_second']}"
+
+
+def _audit(result: dict[str, Any]) -> str:
+    appending, log, proofs = result["appending"], result["log"], result["proofs"]
+    speeds = appending["events_per_second"]
+    rows: list[Sequence[Any]] = [
+        ("durable events/s, many to a commit", f"{speeds['group_commit']:,}", f"from {appending['threads']} threads"),
+        (
+            "durable events/s, one fsync each",
+            f"{speeds['one_event_each_fsync']:,}",
+            f"from as many; ratio {appending['ratio']}; from one thread {speeds['one_thread']:,}",
+        ),
+        ("building, in large acts", f"{log['events_per_second']:,} events/s", f"{log['bytes_per_event']} bytes each"),
+    ]
+    for name, found in result["verification"].items():
+        rows.append((f"verification, {name.replace('_', ' ')}", f"{found['seconds']} s", "of the whole log, one core"))
+    for name, times in proofs["milliseconds"].items():
+        size = f"at most {proofs['most_bytes'][name]} bytes" if name in proofs["most_bytes"] else ""
+        rows.append((f"proof, {name.replace('_', ' ')}", f"{times['p50']} / {times['p95']} ms", size))
+    for row in result["searches"]:
+        over = "" if row["p95_ms"] < result["search_target_ms"] else f"over {result['search_target_ms']:.0f} ms"
+        rows.append((f"search, {row['search']}, {row['order']}", f"{row['p50_ms']} / {row['p95_ms']} ms", over))
+    title = f"Audit log ({log['events']:,} events; searches p50 / p95)"
+    return _section(title, result, "python -m bench.audit", ("what", "measured", ""), rows)

@@ -1,10 +1,13 @@
-"""Conditions on events, each backed by an index: its events in order, and which of some events meet it."""
+"""Conditions on events, each backed by an index that holds its events in order.
+
+A condition is a union of *parts* that share no event; each part is a stretch of an index within which events stand in
+the order of the log. It can also be asked of one event at a time, which costs one look into the same index.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
 
@@ -13,20 +16,35 @@ from frs.store.schema import audit_event, audit_reference
 Span: TypeAlias = "tuple[int, int]"
 """The first and last index that count, both inclusive."""
 
-_event = audit_event.c
-_reference = audit_reference.c
-_MOST_PARAMETERS = 500
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of an index."""
+
+    table: sa.FromClause
+    clauses: tuple[sa.ColumnElement[bool], ...]
+
+    @property
+    def seq(self) -> sa.ColumnElement[int]:
+        """The events' indexes."""
+        column: sa.ColumnElement[int] = self.table.c.seq
+        return column
+
+    def select(self, span: Span, *more: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        """Select the indexes of the part's events within a span for which ``more`` holds too."""
+        return sa.select(self.seq).where(*self.clauses, self.seq >= span[0], self.seq <= span[1], *more)
+
+    def holds(self, seq: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Say that the event ``seq`` of an enclosing query is in the part; ``table`` must be another there."""
+        # A range of one: for an equal sign SQLite would read the whole row in place of the short index.
+        return sa.select(sa.literal(1)).where(*self.clauses, self.seq >= seq, self.seq <= seq).exists()
 
 
 class Condition(Protocol):
     """Something that holds for some events."""
 
-    def first(self, connection: sa.Connection, span: Span, count: int, newest_first: bool) -> list[int]:
-        """Return the indexes of the first ``count`` events of the span that meet it, in order."""
-        ...
-
-    def among(self, connection: sa.Connection, events: set[int]) -> set[int]:
-        """Return which of the events meet it."""
+    def parts(self) -> tuple[Part, ...]:
+        """Return the stretches of indexes that make it up; each call with tables of its own."""
         ...
 
 
@@ -34,13 +52,9 @@ class Condition(Protocol):
 class Anything:
     """Every event."""
 
-    def first(self, connection: sa.Connection, span: Span, count: int, newest_first: bool) -> list[int]:
+    def parts(self) -> tuple[Part, ...]:
         """See :class:`Condition`."""
-        return _first(connection, _event.seq, (), span, count, newest_first)
-
-    def among(self, connection: sa.Connection, events: set[int]) -> set[int]:  # noqa: ARG002  # the interface's
-        """See :class:`Condition`."""
-        return events
+        return (Part(audit_event.alias(), ()),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +64,10 @@ class ByReference:
     kind: str
     value: str
 
-    def first(self, connection: sa.Connection, span: Span, count: int, newest_first: bool) -> list[int]:
+    def parts(self) -> tuple[Part, ...]:
         """See :class:`Condition`."""
-        return _first(connection, _reference.seq, self._conditions(), span, count, newest_first)
-
-    def among(self, connection: sa.Connection, events: set[int]) -> set[int]:
-        """See :class:`Condition`."""
-        return _among(connection, _reference.seq, self._conditions(), events)
-
-    def _conditions(self) -> tuple[sa.ColumnElement[bool], ...]:
-        return (_reference.kind == self.kind, _reference.value == self.value)
+        table = audit_reference.alias()
+        return (Part(table, (table.c.kind == self.kind, table.c.value == self.value)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,64 +76,31 @@ class ByActor:
 
     pseudonym: str
 
-    def first(self, connection: sa.Connection, span: Span, count: int, newest_first: bool) -> list[int]:
+    def parts(self) -> tuple[Part, ...]:
         """See :class:`Condition`."""
-        return _first(connection, _event.seq, (_event.actor == self.pseudonym,), span, count, newest_first)
-
-    def among(self, connection: sa.Connection, events: set[int]) -> set[int]:
-        """See :class:`Condition`."""
-        return _among(connection, _event.seq, (_event.actor == self.pseudonym,), events)
+        table = audit_event.alias()
+        return (Part(table, (table.c.actor == self.pseudonym,)),)
 
 
 @dataclass(frozen=True, slots=True)
 class ByAction:
-    """Events of any of some actions: an ordered query for each, merged, since an index keeps order within one only."""
+    """Events of any of some actions, and of one actor where one is given: a part for each action."""
 
     actions: tuple[str, ...]
+    actor: str | None = None
+    """Pseudonym."""
 
-    def first(self, connection: sa.Connection, span: Span, count: int, newest_first: bool) -> list[int]:
+    def parts(self) -> tuple[Part, ...]:
         """See :class:`Condition`."""
-        found = [
-            seq
-            for action in self.actions
-            for seq in _first(connection, _event.seq, (_event.action == action,), span, count, newest_first)
-        ]
-        return sorted(found, reverse=newest_first)[:count]
+        return tuple(self._part(action) for action in self.actions)
 
-    def among(self, connection: sa.Connection, events: set[int]) -> set[int]:
-        """See :class:`Condition`."""
-        return _among(connection, _event.seq, (_event.action.in_(self.actions),), events)
+    def _part(self, action: str) -> Part:
+        table = audit_event.alias()
+        if self.actor is None:
+            return Part(table, (table.c.action == action,))
+        return Part(table, (table.c.actor == self.actor, table.c.action == action))
 
 
-def _first(
-    connection: sa.Connection,
-    index: sa.ColumnElement[int],
-    conditions: Sequence[sa.ColumnElement[bool]],
-    span: Span,
-    count: int,
-    newest_first: bool,
-) -> list[int]:
-    query = (
-        sa.select(index)
-        .where(*conditions, index >= span[0], index <= span[1])
-        .order_by(index.desc() if newest_first else index.asc())
-        .limit(count)
-    )
-    return [int(row[0]) for row in connection.execute(query)]
-
-
-def _among(
-    connection: sa.Connection,
-    index: sa.ColumnElement[int],
-    conditions: Sequence[sa.ColumnElement[bool]],
-    events: set[int],
-) -> set[int]:
-    found: set[int] = set()
-    for part in _parts(sorted(events)):
-        found.update(int(row[0]) for row in connection.execute(sa.select(index).where(*conditions, index.in_(part))))
-    return found
-
-
-def _parts(events: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(events), _MOST_PARAMETERS):
-        yield events[start : start + _MOST_PARAMETERS]
+def holds(condition: Condition, seq: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Say that the event ``seq`` of an enclosing query meets a condition."""
+    return sa.or_(sa.false(), *(part.holds(seq) for part in condition.parts()))

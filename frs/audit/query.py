@@ -1,20 +1,21 @@
 """Finding events: filters over the log's columns and references, in the order of the log.
 
-Time grows with the index, so a time range becomes an index range. The rarest condition, as far as a short probe tells,
-is gone through in order, in blocks, and the others are asked about each block: so a page costs little however long the
-log is, and does not depend on what a database's planner makes of the statistics it has.
+Time grows with the index, so a time range becomes an index range, which narrows to where every condition has events at
+all. The rarest condition there is gone through in order and the others are asked of each of its events, all within the
+database: so a page costs little however long the log is, and does not depend on what a planner makes of its statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from frs.audit.actions import Action
-from frs.audit.conditions import Anything, ByAction, ByActor, ByReference, Condition
+from frs.audit.conditions import Anything, ByAction, ByActor, ByReference, Condition, Part, Span, holds
 from frs.audit.event import format_time
 from frs.store.schema import audit_event
 from frs.store.vault import Vault
@@ -22,8 +23,9 @@ from frs.types import Json
 
 _event = audit_event.c
 _KINDS = ("watchlist", "subject", "deployment", "alert", "search", "job")
-_PROBE = 2000
-_BLOCK = 5000
+_PROBE = 5000
+_MANY = 20_000
+_LOOKUP_COST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +73,76 @@ def conditions_of(wanted: EventFilter, vault: Vault) -> Iterator[Condition]:
         value: str | None = getattr(wanted, kind)
         if value is not None:
             yield ByReference(kind, vault.pseudonym("subject", value) if kind == "subject" else value)
-    if wanted.actor is not None:
-        yield ByActor(vault.pseudonym("actor", wanted.actor))
+    actor = vault.pseudonym("actor", wanted.actor) if wanted.actor is not None else None
     if wanted.action is not None:
         name = wanted.action.rstrip(".")
-        yield ByAction(tuple(str(a) for a in Action if a == name or a.startswith(f"{name}.")))
+        yield ByAction(tuple(str(a) for a in Action if a == name or a.startswith(f"{name}.")), actor)
+    elif actor is not None:
+        yield ByActor(actor)
 
 
 def find(
     connection: sa.Connection, wanted: EventFilter, vault: Vault, after: int | None, count: int, newest_first: bool
 ) -> list[int]:
     """Return the indexes of the first ``count`` events beyond ``after``, in order."""
-    whole = _span(connection, wanted, after, newest_first)
-    if whole is None:
-        return []
-    span = whole
+    span = _span(connection, wanted, after, newest_first)
     conditions = [*conditions_of(wanted, vault)] or [Anything()]
     if len(conditions) > 1:
-        conditions.sort(key=lambda condition: _density(condition.first(connection, whole, _PROBE, newest_first)))
-    rarest, *others = conditions
+        for condition in conditions:
+            span = span and _narrowed(connection, condition, span)
+    if span is None:
+        return []
+    weights = [_weight(connection, condition, span) if len(conditions) > 1 else 0.0 for condition in conditions]
+    (_, rarest), *others = sorted(zip(weights, conditions, strict=True), key=lambda weighed: weighed[0])
     found: list[int] = []
-    block = count
-    while span[0] <= span[1]:
-        candidates = rarest.first(connection, span, block, newest_first)
-        kept = set(candidates)
-        for condition in others:
-            kept &= condition.among(connection, kept)
-        found += [seq for seq in candidates if seq in kept]
-        if len(found) >= count or len(candidates) < block:
-            break
-        span = (span[0], candidates[-1] - 1) if newest_first else (candidates[-1] + 1, span[1])
-        block = min(2 * block, _BLOCK)
-    return found[:count]
+    for part in rarest.parts():
+        weight = _part_weight(connection, part, span) if others else 0.0
+        query = _search(part, weight, others, span)
+        order: sa.ColumnElement[Any] = sa.column("seq").desc() if newest_first else sa.column("seq").asc()
+        found += connection.scalars(query.order_by(order).limit(count))
+    return sorted(found, reverse=newest_first)[:count]
 
 
-def _density(probe: list[int]) -> float:
-    """Return how many events a condition finds for each index that it passes."""
-    return len(probe) / (abs(probe[-1] - probe[0]) + 1) if len(probe) == _PROBE else len(probe) / 2**63
+def _search(
+    part: Part, weight: float, others: Sequence[tuple[float, Condition]], span: Span
+) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+    """Select the events of a part that meet the other conditions, given how many events each has.
+
+    Looking an event up costs some ten times what reading on in an index does: where the part holds many events, it and
+    the rarest other condition are read side by side, and events found in both are kept.
+    """
+    beside = [*others[0][1].parts()] if others else []
+    if len(beside) != 1 or weight < _MANY or weight * _LOOKUP_COST < others[0][0]:
+        return part.select(span, *(holds(other, part.seq) for _, other in others))
+    query = part.select(span, *(holds(other, part.seq) for _, other in others[1:]))
+    return sa.intersect(query, beside[0].select(span))
+
+
+def _order(part: Part, newest_first: bool) -> sa.ColumnElement[int]:
+    return part.seq.desc() if newest_first else part.seq.asc()
+
+
+def _narrowed(connection: sa.Connection, condition: Condition, span: Span) -> Span | None:
+    """Return the span from the first to the last event of it that meets a condition, or None when none does."""
+    edges: list[int] = []
+    for part in condition.parts():
+        for newest_first in (False, True):
+            edges += connection.scalars(part.select(span).order_by(_order(part, newest_first)).limit(1))
+    return (min(edges), max(edges)) if edges else None
+
+
+def _weight(connection: sa.Connection, condition: Condition, span: Span) -> float:
+    """Return how many events of the span meet a condition, nearly."""
+    return sum(_part_weight(connection, part, span) for part in condition.parts())
+
+
+def _part_weight(connection: sa.Connection, part: Part, span: Span) -> float:
+    """Return how many events of the span are in a part; a guess from the first many where there are many."""
+    far: int | None = connection.scalar(part.select(span).order_by(part.seq).limit(1).offset(_PROBE))
+    if far is None:
+        count = sa.select(sa.func.count()).select_from(part.select(span).subquery())
+        return float(connection.execute(count).scalar_one())
+    return _PROBE + _PROBE * (span[1] - far) / (far - span[0] + 1)
 
 
 def _span(

@@ -112,7 +112,7 @@ class Accumulator:
 
     @classmethod
     def resume(cls, size: int, peaks: Sequence[bytes]) -> Accumulator:
-        """Go on where another stood. Raises ValueError unless there is a peak for each one in ``size``'s binary form."""
+        """Go on where another stood. Raises ValueError unless there is a peak for each one in ``size`` in binary."""
         if len(peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in peaks):
             raise ValueError(f"these are no peaks of a tree of {size}")
         accumulator = cls()

@@ -473,6 +473,7 @@ audit_event = sa.Table(
     sa.Column("action", sa.Text, nullable=False, index=True),
     sa.Column("actor", sa.String(64), nullable=False, index=True),  # pseudonym
     sa.Column("leaf", Octets, nullable=False),  # RFC 8785 canonical JSON
+    sa.Index("ix_audit_event_actor_action", "actor", "action"),  # what somebody did of one kind, be it nothing
 )
 
 audit_reference = sa.Table(

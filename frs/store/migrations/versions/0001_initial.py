@@ -32,6 +32,7 @@ def upgrade() -> None:  # a statement for each table and index
     )
     op.create_index("ix_audit_event_action", "audit_event", ["action"], unique=False)
     op.create_index("ix_audit_event_actor", "audit_event", ["actor"], unique=False)
+    op.create_index("ix_audit_event_actor_action", "audit_event", ["actor", "action"], unique=False)
     op.create_index("ix_audit_event_time", "audit_event", ["time"], unique=False)
     op.create_table(
         "audit_head",
