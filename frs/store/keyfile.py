@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class KeyFile:
                 done += len(batch)
                 report(done, total)
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_ROTATION, note))
-        with self._writing, self._reading, _translated():
+        with self._writing, self._reading, suppress(sqlite3.OperationalError, sqlite3.DatabaseError):
             sqlite.truncate_wal(self._writer)  # in vain is no failure: what is still there opens with no key
         return done + len(held)
 

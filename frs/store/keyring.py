@@ -251,15 +251,18 @@ class Keyring(CommitParticipant):
             try:
                 count = self._file.rewrap(rewrap, new.id, json.dumps(said), report or _unreported)
             except BaseException:
-                self._custody.keep_only(old.id)
-                with self._memory:
-                    del self._keks[new.id]
+                # The file says which key is wanted, whatever failed; if it cannot be read, both stay until it can.
+                self._use(new if self._file.kek_id() == new.id else old)
                 raise
-            self._kek = new
-            self._custody.keep_only(new.id)
-            with self._memory:
-                self._keks = {new.id: new}
+            self._use(new)
         return Rotation(old.id, new.id, note, count)
+
+    def _use(self, kek: KeyEncryptionKey) -> None:
+        """Use one of two keys from now on and destroy the other."""
+        self._kek = kek
+        self._custody.keep_only(kek.id)
+        with self._memory:
+            self._keks = {kek.id: kek}
 
     @property
     def unlogged_rotation(self) -> Rotation | None:
@@ -369,8 +372,9 @@ class Keyring(CommitParticipant):
         if not due:
             return
         self._carry_out([owner for _, owner in due], max(position for position, _ in due))
+        done = frozenset(due)  # a restoration carries out a whole journal at once
         with self._memory:
-            self._due = [entry for entry in self._due if entry not in due]
+            self._due = [entry for entry in self._due if entry not in done]
 
     def _carry_out(self, owners: Sequence[str], through: int | None) -> None:
         with self._changing:

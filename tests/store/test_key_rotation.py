@@ -7,16 +7,17 @@ import shutil
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
-from frs.store import key_custody
+from frs.store import key_custody, sqlite
 from frs.store.key_custody import FileCustody
 from frs.store.keyfile import KeyFile
 from frs.store.keyring import PSEUDONYM_SECRET, Keyring
@@ -196,6 +197,60 @@ def test_full_disk_changes_nothing(store: Store, settings: Settings) -> None:
     writer.execute("DROP TRIGGER full")
     writer.execute("PRAGMA max_page_count=1073741823")
     assert store.keyring.rotate("test").old_key == old
+
+
+def test_disk_that_fills_after_the_transaction_takes_no_key(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptying the write-ahead log may fail once everything is wrapped anew: the rotation stands, and the new key."""
+    sealed, old = fill(store, 20), store.keyring.kek_id
+
+    def full(connection: sqlite3.Connection) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sqlite, "truncate_wal", full)
+        assert store.keyring.rotate("test").old_key == old
+    store.close()
+    store = open_store(settings, ManualClock())
+    assert opens(store, sealed)
+    store.close()
+
+
+def test_failure_behind_the_commit_keeps_the_key_that_the_file_wants(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails when the keys are wrapped anew already: the old key goes, the new one stays and opens all."""
+    sealed, old = fill(store, 20), store.keyring.kek_id
+    rewrap = KeyFile.rewrap
+
+    def interrupted(*arguments: Any) -> int:
+        rewrap(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(KeyFile, "rewrap", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.keyring.rotate("test")
+    assert store.keyring.kek_id != old
+    store.keyring._cache.clear()
+    assert opens(store, sealed)
+    later = store.vault.seal("subject:new", b"template new")
+    store.database.write(id)
+    store.close()
+    store = open_store(settings, ManualClock())
+    assert opens(store, {**sealed, "subject:new": later})
+    store.close()
+
+
+def test_a_whole_journal_is_carried_out_in_linear_time(store: Store) -> None:
+    """A restoration destroys at once what a long journal names: no entry is compared with every other."""
+    store.keyring._due = [(n, f"event:{n}") for n in range(1, 40_001)]
+    started = time.perf_counter()
+    store.keyring._carry_out_due()
+    assert time.perf_counter() - started < 10  # comparing each with each takes minutes
+    assert store.keyring._due == []
+    assert store.keyring.destroyed("event:40000")
 
 
 def test_progress_counts_every_key(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
