@@ -184,7 +184,7 @@ def _read_header(file: BinaryIO) -> tuple[str, int] | None:
         return None
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-        if block != _header(member.name, member.size):
+        if member.size < 0 or block != _header(member.name, member.size):
             raise ValueError("other fields than a backup's")
     except (tarfile.HeaderError, ValueError) as error:
         raise invalid(f"it is cut short or damaged ({error})") from error

@@ -258,6 +258,24 @@ def test_members_elsewhere_are_refused(tmp_path: Path) -> None:
         refused(tmp_path / "b.frs", made.getvalue())
 
 
+@pytest.mark.parametrize("name", ["frs.sqlite", "manifest.json", "manifest.note"])
+@pytest.mark.parametrize("size", [-1, -512])
+def test_negative_sizes_are_refused(tmp_path: Path, name: str, size: int) -> None:
+    """Tar can write a size below zero; reading so many bytes would read everything, or fail in another way."""
+    headers = []
+    for member_name, member_size in (
+        (("manifest.json", 0), (name, size)) if name == "manifest.note" else ((name, size),)
+    ):
+        member = tarfile.TarInfo(member_name)
+        member.size, member.mode = member_size, 0o600
+        headers.append(member.tobuf(tarfile.GNU_FORMAT))
+    (tmp_path / "b.frs").write_bytes(b"".join(headers) + bytes(4096))
+    with pytest.raises(FrsError) as caught:
+        read_archive(tmp_path / "b.frs", Kind.DATA)
+    assert caught.value.reason is Reason.BACKUP_INVALID
+    assert "cut short or damaged" in caught.value.message
+
+
 def test_existing_file_is_not_replaced(house: AuditHouse, tmp_path: Path) -> None:
     """A backup never takes another's place."""
     (tmp_path / "b.frs").write_bytes(b"another")
