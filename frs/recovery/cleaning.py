@@ -23,11 +23,23 @@ from frs.index.galleries import Galleries
 from frs.match.candidate_records import probe_owner
 from frs.match.uploads import Uploads
 from frs.retention.erasers import Erasers
+from frs.retention.erasure import ErasureState
+from frs.retention.hold_scope import NOMINAL
 from frs.retention.person import PersonErasing, person_mark
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.keyring import Keyring
-from frs.store.schema import alert, audit_payload, job_candidate, job_probe, operator_search, reference_image, upload
+from frs.store.schema import (
+    alert,
+    audit_payload,
+    erasure,
+    hold,
+    job_candidate,
+    job_probe,
+    operator_search,
+    reference_image,
+    upload,
+)
 from frs.store.schema import subject as subject_table
 from frs.store.vault import Vault, is_pseudonym
 from frs.types import Actor, ModelInfo
@@ -125,7 +137,7 @@ class Cleaning:
             counts["payloads"] += len(seqs)
             report(done := done + len(seqs), whole)
         for nominal in dead.people:  # after the payloads: it reads those that are left
-            self._database.write(lambda tx, name=nominal: self._people.erase(tx, name, self._clock.now()))  # type: ignore[misc]
+            self._database.write(lambda tx, name=nominal: self._person(tx, name))  # type: ignore[misc]
             counts["people"] += 1
             report(done := done + 1, whole)
         return dict(counts)
@@ -133,6 +145,12 @@ class Cleaning:
     def _subjects(self, tx: Transaction, ids: Sequence[str]) -> None:
         for each in ids:
             self._erasers.subject(tx, each, "restoration")
+
+    def _person(self, tx: Transaction, nominal: str) -> None:
+        self._people.erase(tx, nominal, self._clock.now())
+        # A request that waited for a decision was answered by the erasure, whose record is lost with the old database.
+        answered = erasure.update().where(erasure.c.nominal == nominal)
+        tx.connection.execute(answered.values(nominal=None, state=str(ErasureState.DONE)))
 
     def _alerts(self, tx: Transaction, ids: Sequence[str]) -> None:
         values = {"probe_sealed": None, "reference_sealed": None, "pictures_erased_at": self._clock.now()}
@@ -151,10 +169,8 @@ class Cleaning:
 
     def _destroy(self, tx: Transaction, owners: Sequence[str]) -> None:
         """Have lost keys recorded as destroyed, so that nobody makes them again."""
-        tx.erases = True
-        for owner in owners:
-            if not self._vault.destroyed(owner):
-                self._erasers.destroy_key(tx, owner)
+        destroyed = self._vault.destroyed_among(owners)
+        self._erasers.destroy_key(tx, *(owner for owner in owners if owner not in destroyed))
 
 
 def _without_key(keyring: Keyring, ids: Sequence[T], owner: Callable[[T], str], dead: Dead) -> Iterator[tuple[T, str]]:
@@ -185,6 +201,8 @@ def _nominals(connection: sa.Connection) -> list[str]:
     found: set[str] = set()
     for column in (subject_table.c.nominal, alert.c.nominal, job_candidate.c.nominal):
         found.update(connection.scalars(sa.select(column).distinct()))
+    found.update(connection.scalars(sa.select(hold.c.target).where(hold.c.kind == NOMINAL)))
+    found.update(connection.scalars(sa.select(erasure.c.nominal).where(erasure.c.nominal.is_not(None))))
     for candidates in connection.scalars(sa.select(operator_search.c.candidates)):
         found.update(str(each["nominal"]) for each in candidates)
     return sorted(each for each in found if not is_pseudonym(each))

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,18 @@ from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, read_archive
 from frs.recovery.journal import WitnessWord
 from frs.store.keyring import Keyring
-from frs.store.schema import alert, job_candidate, job_probe, operator_search, reference_image, subject, upload
+from frs.store.schema import (
+    alert,
+    erasure,
+    hold,
+    job_candidate,
+    job_probe,
+    operator_search,
+    reference_image,
+    subject,
+    upload,
+)
+from frs.store.transaction import Transaction
 from frs.store.vault import Vault
 from tests.installation import Installation
 from tests.match import clips
@@ -94,6 +106,37 @@ def test_erased_person_does_not_come_back(house: PersonHouse, tmp_path: Path, sa
     report = house.verify()
     assert report.problems == ()
     assert made.rebuilt.unreadable == 0
+
+
+def test_name_that_only_a_hold_and_a_request_had_does_not_come_back(house: PersonHouse, tmp_path: Path) -> None:
+    """Retention had taken the name from everything else before the backup: the erasure after it still takes these."""
+    made = house.installation
+    until = made.clock.now() + timedelta(days=30)
+    house.holds.place(PROTECTION, f"nominals/{NOMINAL}", f"the case of {NOMINAL}", "DI Smith", until)
+    asked = house.erasures.request(PROTECTION, NOMINAL, "the person asked", "the person")
+    pseudonym = house.desk.vault.pseudonym("subject", NOMINAL)
+
+    def forget(tx: Transaction) -> None:
+        for table in (subject, alert):
+            tx.connection.execute(table.update().where(table.c.nominal == NOMINAL).values(nominal=pseudonym))
+        tx.connection.execute(job_candidate.delete().where(job_candidate.c.nominal == NOMINAL))
+        tx.connection.execute(operator_search.update().values(candidates=[]))
+
+    made.store.database.write(forget)
+    make(house, tmp_path / "b.frs")
+    house.erasures.decide(PROTECTION, asked.id, True, "nothing keeps it any longer")
+    database, keyring = made.store.database, made.store.keyring
+    word = witness_word(database, keyring, made.audit, house.data_dir.parent / "witness")
+    bring_back(house, tmp_path / "b.frs", word)
+
+    with made.store.database.read() as connection:
+        assert connection.scalars(sa.select(hold.c.target)).all() == [pseudonym]
+        assert NOMINAL not in repr(connection.execute(sa.select(hold)).all())
+        (row,) = connection.execute(sa.select(erasure)).all()
+    assert (row.nominal, row.state) == (None, "done")
+    with pytest.raises(FrsError) as caught:
+        house.erasures.decide(PROTECTION, asked.id, False, "again")
+    assert caught.value.reason is Reason.ERASURE_DECIDED
 
 
 def test_index_does_not_find_the_erased(house: PersonHouse, tmp_path: Path, sample_people: tuple[bytes, ...]) -> None:
