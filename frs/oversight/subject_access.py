@@ -25,6 +25,7 @@ from frs.errors import FrsError, Reason
 from frs.oversight.access_photograph import Likely, PhotographSearch
 from frs.oversight.access_record import Record, RecordReader
 from frs.oversight.access_report import report_html
+from frs.oversight.access_rows import erasures
 from frs.store.database import Database, Transaction
 from frs.store.schema import outside_copy
 from frs.store.vault import Vault
@@ -58,6 +59,13 @@ class SubjectAccess:
         Raises FrsError: PERSON_NOT_FOUND when nothing is held or logged, LOG_INCONSISTENT, KEY_WRONG when something of
         it was altered, LOG_UNAVAILABLE and what storage raises: then nothing was given out.
         """
+        while True:
+            package = self._package(actor, nominal, reason, recipient)
+            if package is not None:
+                return package
+
+    def _package(self, actor: Actor, nominal: str, reason: str, recipient: str) -> Package | None:
+        """Read, and log that it is given; None when an erasure came between: what was read is not given out then."""
         with self._database.read() as connection:
             record = RecordReader(connection, self._vault, self._audit.origins, nominal).read()
         if record.empty:
@@ -81,8 +89,8 @@ class SubjectAccess:
             REPORT: report_html(data, record.pictures).encode("utf-8"),
             **record.pictures,
         }
-        self._database.write(lambda tx: self._record(tx, actor, access, nominal, reason, recipient, record))
-        return Package(files)
+        told = self._database.write(lambda tx: self._record(tx, actor, access, nominal, reason, recipient, record))
+        return Package(files) if told else None
 
     def of_photograph(self, actor: Actor, photograph: bytes, reason: str, recipient: str) -> Package:
         """Return the package of the one person whom a photograph may show, or who they may be when there are several.
@@ -109,7 +117,10 @@ class SubjectAccess:
 
     def _record(
         self, tx: Transaction, actor: Actor, access: str, nominal: str, reason: str, recipient: str, record: Record
-    ) -> None:
+    ) -> bool:
+        pseudonym = self._vault.pseudonym("subject", nominal)
+        if erasures(tx.connection, pseudonym) != record.data["erasures"]:
+            return False
         payload: dict[str, Json] = {
             "access": access,
             "reason": reason,
@@ -123,9 +134,10 @@ class SubjectAccess:
             "made_at": self._clock.now(),
             "made_by": actor.name,
             "place": recipient,
-            "subject": self._vault.pseudonym("subject", nominal),
+            "subject": pseudonym,
         }
         tx.connection.execute(sa.insert(outside_copy), copy)
+        return True
 
     def _record_search(self, actor: Actor, photograph: bytes, likely: Likely, reason: str, recipient: str) -> None:
         payload: dict[str, Json] = {

@@ -120,6 +120,28 @@ def test_an_erased_person_still_gets_the_events(house: PersonHouse, access: Subj
     assert said["erasure.done"]["details"]["destroyed"]["alerts"] == 1
 
 
+def test_an_erasure_meanwhile_is_heeded(
+    house: PersonHouse, access: SubjectAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is erased between reading and giving out: nothing of what was read leaves, for no certificate names it."""
+    times = 0
+
+    def erasing(data: Any, pictures: Any) -> str:
+        nonlocal times
+        times += 1
+        if times == 1:
+            house.erasures.request(PROTECTION, NOMINAL, "the person asked", "the person")
+        return report_html(data, pictures)
+
+    monkeypatch.setattr("frs.oversight.subject_access.report_html", erasing)
+    data, files = given_to(access)
+    assert times == 2
+    assert {entry["state"] for entry in data["entries"]} == {"erased"}
+    assert not any(b"planted" in content for content in files.values())
+    with house.installation.store.database.read() as connection:
+        assert len(connection.execute(sa.select(outside_copy)).all()) == 1
+
+
 def test_nothing_held_is_no_package(house: PersonHouse, access: SubjectAccess) -> None:
     """A nominal on which nothing is held or logged is refused, and nothing is logged as given."""
     with pytest.raises(FrsError) as refused:
