@@ -152,10 +152,11 @@ def inspect_database(settings: Settings) -> Iterator[sa.Connection]:
         raise FrsError(Reason.NOT_INITIALISED, f"There is no database at {file}.")
     engines = make_engines(settings)
     try:
-        with _translated(), engines.reader.connect() as connection, connection.begin():
+        with _translated(), engines.reader.connect() as connection, connection.begin() as transaction:
             if check_known(connection) is None:
                 raise FrsError(Reason.NOT_INITIALISED, "The database is empty.")
             yield connection
+            transaction.rollback()  # COMMIT would fail once more over pages that could not be read
     finally:
         engines.dispose()
 

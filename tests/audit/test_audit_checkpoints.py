@@ -10,6 +10,8 @@ import pytest
 from frs.audit import tree
 from frs.audit.checkpoints import Checkpoint, CheckpointSigner, read_checkpoint
 from frs.errors import FrsError, Reason
+from frs.store.transaction import CommitParticipant, Transaction
+from tests.audit_house import AuditHouse
 from tests.memory_tree import MemoryTree
 
 SPEC_TEXT = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
@@ -149,3 +151,19 @@ def test_origin_that_cannot_name_a_key_is_a_setting_to_correct(tmp_path: Path) -
     with pytest.raises(FrsError, match=r"audit\.origin") as caught:
         CheckpointSigner("my log", bytes(32), tmp_path)
     assert caught.value.reason is Reason.SETTINGS_INVALID
+
+
+def test_log_that_did_not_grow_is_not_written_to(house: AuditHouse) -> None:
+    """Asking for a checkpoint again and again queues no act while nothing is appended."""
+    acts: list[int] = []
+
+    class Counter(CommitParticipant):
+        def begin_act(self, tx: Transaction) -> None:  # noqa: ARG002  # the interface's
+            acts.append(1)
+
+    house.store.database.join(Counter())
+    house.fill(2)
+    notes = {house.log.checkpoint() for _ in range(5)}
+    assert (len(notes), len(acts)) == (1, 2)
+    house.restart()
+    assert notes == {house.log.checkpoint()}
