@@ -170,27 +170,26 @@ class Erasers:
     def payload(self, tx: Transaction, seqs: Sequence[int]) -> int:
         """Destroy the payloads of these events; their leaves stay and verify. Returns how many were held."""
         gone = 0
-        for seq in seqs:
-            owner = self._audit.origins.payload_owner(seq)
-            if not self._vault.destroyed(owner):
-                self.destroy_key(tx, owner)
-                gone += 1
         for start in range(0, len(seqs), _AT_ONCE):
             part = seqs[start : start + _AT_ONCE]
+            owners = [self._audit.origins.payload_owner(seq) for seq in part]
+            destroyed = self._vault.destroyed_among(owners)
+            held = [owner for owner in owners if owner not in destroyed]
+            self.destroy_key(tx, *held)
+            gone += len(held)
             tx.connection.execute(audit_payload.delete().where(audit_payload.c.seq.in_(part)))
         tx.erases = tx.erases or bool(seqs)
         return gone
 
-    def destroy_key(self, tx: Transaction, owner: str) -> None:
-        """Destroy an owner's key with the act."""
+    def destroy_key(self, tx: Transaction, *owners: str) -> None:
+        """Destroy the owners' keys with the act."""
         tx.erases = True
-        self._vault.destroy(owner)
+        self._vault.destroy(*owners)
 
     # --- inside ---
 
     def _probes(self, tx: Transaction, probes: Sequence[str]) -> None:
-        for probe in probes:
-            self.destroy_key(tx, probe_owner(probe))
+        self.destroy_key(tx, *map(probe_owner, probes))
         for start in range(0, len(probes), _AT_ONCE):
             tx.connection.execute(job_probe.delete().where(job_probe.c.id.in_(probes[start : start + _AT_ONCE])))
 

@@ -92,10 +92,11 @@ class KeyFile:
 
     def alive(self, owners: Sequence[str]) -> set[str]:
         """Return those of the owners that have a key; ask for some hundreds at a time."""
-        marks = ", ".join("?" * len(owners))
-        statement = f"SELECT owner FROM owner_key WHERE owner IN ({marks})"  # noqa: S608  # question marks alone
-        with self._reading, _translated():
-            return {str(row[0]) for row in self._reader.execute(statement, tuple(owners))}
+        return self._among("owner_key", owners)
+
+    def destroyed_among(self, owners: Sequence[str]) -> set[str]:
+        """Return those of the owners whose key was destroyed; ask for some hundreds at a time."""
+        return self._among("destroyed", owners)
 
     def destroyed_after(self, position: int, limit: int = 1000) -> list[tuple[int, str, str]]:
         """Return position, owner and time (ISO 8601) of destructions, in order, a bounded number at a time."""
@@ -174,6 +175,12 @@ class KeyFile:
         with self._reading, _translated():
             row: tuple[Any, ...] | None = self._reader.execute(statement, (value,)).fetchone()
         return row
+
+    def _among(self, table: str, owners: Sequence[str]) -> set[str]:
+        marks = ", ".join("?" * len(owners))
+        statement = f"SELECT owner FROM {table} WHERE owner IN ({marks})"  # noqa: S608  # our name, question marks
+        with self._reading, _translated():
+            return {str(row[0]) for row in self._reader.execute(statement, tuple(owners))}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -88,7 +88,7 @@ class Keyring(CommitParticipant):
         self._destructions = 0  # counts, so that a reader that was overtaken by one does not cache what it read
         self._attached = False
         self._act: tuple[int, Transaction] | None = None  # thread and transaction of the running act
-        self._doomed: list[tuple[Transaction, int, str]] = []  # in the open group: position in the journal, owner
+        self._doomed: list[tuple[Transaction, int, str]] = []  # in the open group; how far the journal then went, owner
         self._due: list[tuple[int, str]] = []  # committed, to be carried out
 
     @classmethod
@@ -179,27 +179,32 @@ class Keyring(CommitParticipant):
             self._make_durable()
         return key
 
-    def destroy(self, owner: str) -> None:
-        """Destroy an owner's key, for ever: it can neither be read nor made again.
+    def destroy(self, *owners: str) -> None:
+        """Destroy the owners' keys, for ever: they can neither be read nor made again.
 
         Inside an act it happens with the act's commit; elsewhere it is durable when this returns.
         """
+        if not owners:
+            return
         act = self._act
         if act is None or act[0] != threading.get_ident():
-            self._carry_out([owner], None)
+            self._carry_out(owners, None)
             return
-        tx = act[1]
-        values = {"owner": owner, "requested_at": self._clock.now()}
-        inserted = tx.connection.execute(key_destruction.insert().values(values)).inserted_primary_key
-        assert inserted is not None
+        tx, now = act[1], self._clock.now()
+        tx.connection.execute(key_destruction.insert(), [{"owner": each, "requested_at": now} for each in owners])
+        last: int = tx.connection.scalar(sa.select(sa.func.max(key_destruction.c.position))) or 0
         tx.erases = True
         with self._memory:
-            self._doomed.append((tx, int(inserted[0]), owner))
+            self._doomed += [(tx, last, each) for each in owners]
         tx.after_commit(self._carry_out_doomed)
 
     def destroyed(self, owner: str) -> bool:
         """Whether an owner's key has been destroyed."""
         return self._file.destroyed_at(owner) is not None
+
+    def destroyed_among(self, owners: Sequence[str]) -> set[str]:
+        """Return those of the owners whose key has been destroyed; ask for some hundreds at a time."""
+        return self._file.destroyed_among(owners)
 
     def alive(self, owners: Sequence[str]) -> set[str]:
         """Return those of the owners that have a durable key; ask for some hundreds at a time."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import os
 import re
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -61,16 +62,20 @@ class Vault:
         message = f"Sealed data of {owner} does not open with its key: it was altered or belongs elsewhere."
         raise FrsError(Reason.KEY_WRONG, message, owner=owner)
 
-    def destroy(self, owner: str) -> None:
-        """Destroy the owner's key: all that was sealed under it is unreadable, in every copy.
+    def destroy(self, *owners: str) -> None:
+        """Destroy the owners' keys: all that was sealed under them is unreadable, in every copy.
 
         Durable when it returns; inside an act it happens with the act's commit, before the act's caller is answered.
         """
-        self._keyring.destroy(owner)
+        self._keyring.destroy(*owners)
 
     def destroyed(self, owner: str) -> bool:
         """Whether the owner's key has been destroyed."""
         return self._keyring.destroyed(owner)
+
+    def destroyed_among(self, owners: Sequence[str]) -> set[str]:
+        """Return those of the owners whose key has been destroyed; ask for some hundreds at a time."""
+        return self._keyring.destroyed_among(owners)
 
     def pseudonym(self, kind: str, value: str) -> str:
         """Return a prefix and 64 hexadecimal digits.

@@ -10,11 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
 from frs.store.database import CommitParticipant, Transaction
 from frs.store.opening import Store, open_store
+from frs.store.schema import key_destruction
 from tests.forking import Child
 from tests.manual_clock import ManualClock
 
@@ -106,6 +108,38 @@ def test_destruction_outside_an_act_is_durable_when_it_returns(store: Store, pla
     with pytest.raises(FrsError) as caught:
         store.vault.open("upload:1", sealed)
     assert caught.value.reason is Reason.KEY_MISSING
+
+
+def test_many_owners_of_one_act_go_together(store: Store, settings: Settings, clock: ManualClock) -> None:
+    """Each has an entry of its own in the journal, in order; one that failed with its act is not among them."""
+    make_table(store)
+    owners = [f"event:{number}" for number in range(700)]
+
+    def fill(_: Transaction) -> None:
+        for owner in owners:
+            store.vault.seal(owner, b"payload")
+
+    def destroy(_: Transaction) -> None:
+        store.vault.destroy(*owners[2:])
+        store.vault.destroy("event:1")
+
+    def fail(_: Transaction) -> None:
+        store.vault.destroy("event:0", "event:1")
+        raise ValueError("changed its mind")
+
+    store.database.write(fill)
+    with pytest.raises(ValueError, match="mind"):
+        store.database.write(fail)
+    store.database.write(destroy)
+    assert store.vault.destroyed_among(owners[:5]) == {"event:1", "event:2", "event:3", "event:4"}
+    with store.database.read() as connection:
+        query = sa.select(key_destruction.c.owner).order_by(key_destruction.c.position)
+        assert list(connection.scalars(query)) == [*owners[2:], "event:1"]
+    store.close()
+    again = open_store(settings, clock)
+    assert not again.vault.destroyed("event:0")
+    assert again.keyring.alive(owners[:3]) == {"event:0"}
+    again.close()
 
 
 def test_failed_act_destroys_nothing(store: Store) -> None:
