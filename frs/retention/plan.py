@@ -154,7 +154,7 @@ def _read_place(token: str, fingerprint: str) -> tuple[datetime, datetime, Kind,
     until, due, kind, key = (str(value) for value in last)
     try:
         known = Kind(kind)
-        place = (_instant(until), _instant(due), known, int(key) if SOURCES[known].numbered else key)
+        place = (_instant(until), _instant(due), known, _index(key) if SOURCES[known].numbered else key)
     except (ValueError, KeyError, OverflowError) as error:
         raise FrsError(Reason.INVALID_PAGE_TOKEN, "The page token does not hold a place in the plan.") from error
     return place
@@ -162,3 +162,10 @@ def _read_place(token: str, fingerprint: str) -> tuple[datetime, datetime, Kind,
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _index(text: str) -> int:
+    index = int(text)
+    if not 0 <= index < 2**63:
+        raise ValueError("no event has this index")
+    return index

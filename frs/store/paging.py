@@ -16,6 +16,8 @@ from frs.types import Json
 
 _CHECK_BYTES = 8
 _LONGEST = 4096
+_BEYOND = 2**63
+"""No database has such a number."""
 
 
 def page_token_encode(filter_fingerprint: str, last: list[Json]) -> str:
@@ -44,6 +46,8 @@ def page_token_decode(
         last = json.loads(body)
         if not isinstance(last, list) or (types is not None and [type(value) for value in last] != list(types)):
             raise ValueError("other sort keys")
+        if any(isinstance(value, int) and not -_BEYOND <= value < _BEYOND for value in last):
+            raise ValueError("a number that no row has")
     except (ValueError, RecursionError, binascii.Error) as error:
         raise FrsError(
             Reason.INVALID_PAGE_TOKEN, f"The page token does not belong to this listing ({error})."

@@ -12,6 +12,7 @@ import pytest
 from frs.errors import FrsError, Reason
 from frs.retention.periods import Kind
 from frs.settings import RetentionSettings
+from frs.store.paging import page_token_encode
 from tests.retention.archive import Archive
 
 
@@ -94,6 +95,16 @@ def test_any_instant_can_be_asked_for(archive: Archive, year: int) -> None:
     """From the first year to the last."""
     archive.alert("N-1")
     assert bool(archive.plan(datetime(year, 1, 1, tzinfo=UTC)).page.items) is (year == 9999)
+
+
+@pytest.mark.parametrize("index", ["-1", str(2**63), "9" * 100])
+def test_a_token_with_an_index_of_no_event_is_refused(archive: Archive, index: str) -> None:
+    """Anybody can make a token; what the database could not be asked for is an error of who sends it."""
+    now = archive.now().isoformat()
+    token = page_token_encode("retention now", [now, now, str(Kind.PAYLOAD), index])
+    with pytest.raises(FrsError) as caught:
+        archive.plan(None, 1, token)
+    assert caught.value.reason is Reason.INVALID_PAGE_TOKEN
 
 
 def test_a_token_of_another_listing_is_refused(archive: Archive) -> None:
