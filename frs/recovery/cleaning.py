@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -45,7 +44,6 @@ from frs.store.vault import Vault, is_pseudonym
 from frs.types import Actor, ModelInfo
 from frs.watchlist.erasing import SubjectErasing
 from frs.watchlist.rebuilding import Indexing
-from frs.watchlist.registry import Watchlists
 from frs.watchlist.standing import Standings
 
 T = TypeVar("T")
@@ -108,11 +106,9 @@ class Cleaning:
         galleries, standings = Galleries(1), Standings()  # empty: the index is built when the service starts
         model = ModelInfo("none", "none", 1, "plain", "none")
         indexing = Indexing(database, vault, galleries, model, standings)
-        lists = SimpleNamespace(erasing=SubjectErasing(vault, galleries, standings, indexing, clock))
+        people = SubjectErasing(vault, galleries, standings, indexing, clock)
         self._uploads = Uploads(database, vault, audit, settings, clock)
-        self._erasers = Erasers(
-            database, vault, audit, galleries, cast("Watchlists", lists), self._uploads, settings, clock
-        )
+        self._erasers = Erasers(database, vault, audit, galleries, people, self._uploads, settings, clock)
         self._people = PersonErasing(vault, audit, self._erasers)
         self._clock = clock
 

@@ -40,7 +40,7 @@ from frs.store.schema import (
 )
 from frs.store.vault import Vault
 from frs.types import Actor, Json
-from frs.watchlist.registry import Watchlists
+from frs.watchlist.erasing import SubjectErasing
 
 
 class Erasers:
@@ -52,15 +52,15 @@ class Erasers:
         vault: Vault,
         audit: AuditLog,
         galleries: Galleries,
-        watchlists: Watchlists,
+        people: SubjectErasing,
         uploads: Uploads,
         settings: Settings,
         clock: Clock,
         bell: Bell | None = None,
     ) -> None:
-        """``bell`` is the one that reviewers listen to."""
+        """``people`` erases entries of watchlists; ``bell`` is the one that reviewers listen to."""
         self._database, self._vault, self._audit, self._galleries = database, vault, audit, galleries
-        self._watchlists, self._uploads, self._settings, self._clock = watchlists, uploads, settings, clock
+        self._people, self._uploads, self._settings, self._clock = people, uploads, settings, clock
         self._bell = bell
 
     def alert_pictures(self, tx: Transaction, alert_id: str) -> bool:
@@ -165,7 +165,7 @@ class Erasers:
 
     def subject(self, tx: Transaction, subject_id: str, why: str) -> bool:  # noqa: ARG002  # for those who log by subject
         """Erase a person from a watchlist, enrolled or withdrawn; the index follows after the commit."""
-        return self._watchlists.erasing.erase_in(tx, subject_id)
+        return self._people.erase_in(tx, subject_id)
 
     def payload(self, tx: Transaction, seqs: Sequence[int]) -> int:
         """Destroy the payloads of these events; their leaves stay and verify. Returns how many were held."""

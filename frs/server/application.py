@@ -113,7 +113,7 @@ class Application:
         self.uploads.heed(self.holds.uploads_held)
         self.planning = Planning(database, settings.retention, clock)
         self.erasers = Erasers(
-            database, vault, audit, galleries, watchlists, self.uploads, settings, clock, self.alert_bell
+            *(database, vault, audit, galleries, watchlists.erasing, self.uploads, settings, clock), self.alert_bell
         )
         self.certificates = Certificates(database, vault, audit)
         self.erasures = Erasures(

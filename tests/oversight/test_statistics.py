@@ -313,7 +313,7 @@ def test_erasure_leaves_the_figures_as_they_were(figures_house: StatisticsHouse,
     galleries = Galleries(128)
     watchlists = Watchlists(database, vault, house.log, galleries, engine, house.settings, house.clock)
     uploads = Uploads(database, vault, house.log, house.settings, house.clock)
-    erasers = Erasers(database, vault, house.log, galleries, watchlists, uploads, house.settings, house.clock)
+    erasers = Erasers(database, vault, house.log, galleries, watchlists.erasing, uploads, house.settings, house.clock)
     with database.read() as connection:
         ids = connection.execute(sa.select(alert.c.id)).scalars().all()
     for name in ids:

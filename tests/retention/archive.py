@@ -80,7 +80,7 @@ class Archive:
         self.planning = Planning(database, self.settings, clock)
         self.bell = Bell()
         self.erasers = Erasers(
-            database, vault, audit, at.galleries, at.watchlists, self.uploads, whole, clock, self.bell
+            database, vault, audit, at.galleries, at.watchlists.erasing, self.uploads, whole, clock, self.bell
         )
         self.runs = RetentionRuns(
             database, audit, self.erasers, at.watchlists, self.holds, self.policy, self.settings, clock

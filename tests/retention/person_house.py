@@ -63,7 +63,8 @@ class PersonHouse:
         self.alerts = Alerts(database, vault, audit, self.bell, clock)
         self.holds = Holds(database, vault, audit, clock)
         self.erasers = Erasers(
-            *(database, vault, audit, made.galleries, made.watchlists, desk.uploads, made.settings, clock), self.bell
+            *(database, vault, audit, made.galleries, made.watchlists.erasing, desk.uploads, made.settings, clock),
+            self.bell,
         )
         self.erasures = Erasures(*(database, vault, audit, made.watchlists, self.erasers, self.holds, clock), lambda: 7)
         self.certificates = Certificates(database, vault, audit)
