@@ -2,7 +2,9 @@
 
 Its entries are the rows of ``key_destruction`` in their order, hashed into an RFC 6962 tree of their own. That tree is
 signed with the log's key as a C2SP checkpoint of the origin ``<log origin>/erasures``, and the witness keeps a copy of
-the whole list. An entry names an owner of a key (``subject:<id>``, ``event:<origin>:<n>``) and an instant: no person.
+the whole list. An entry names an owner of a key (``subject:<id>``, ``event:<n>``, ``event:<origin>:<n>``) and an
+instant: no person. One kind of owner had no key: ``person:<pseudonym>`` marks that everything on a person was erased at
+their request, so that a restoration from an older backup erases whatever names them there once more.
 
 The note signed last lies beside the log's checkpoint in the keyring's folder; a journal that does not begin with the
 one signed there is never signed.
