@@ -2,7 +2,9 @@
 
 ``add-checkpoint`` is C2SP tlog-witness. What holds, whoever asks in whatever order: of one log only consistent, never
 smaller trees are cosigned; the check and the record are one transaction, durable before the answer; a signed tree that
-contradicts what was cosigned is refused and kept, for it proves that the log was forked.
+contradicts what was cosigned is refused and kept, for it proves that the log was forked. A signed tree that comes
+without a proof that fits is kept as well, for a forked log has none; but whoever has the note can send it so, and it is
+let go when the same tree is cosigned after all.
 
 Consistency is not needed for the erasure journal: its entries are all sent, so that the root is computed.
 """
@@ -72,10 +74,13 @@ class Witness:
             try:
                 verify_consistency(log.size, new.size, log.root, new.root, asked.proof)
             except FrsError as error:
-                what = f"a tree of {new.size} events that does not continue the {log.size} cosigned"
+                if new.size == log.size:  # and it is the tree that was cosigned: nothing is wrong but the request
+                    return _refused(422, error.message)
+                what = f"a tree of {new.size} events without a proof that it continues the {log.size} cosigned"
                 return self._fork(log, asked, what, _refused(422, error.message))
             line, at = self._cosign(new)
             self._records.move(new, asked.note, add_signatures(asked.note, [line]), at)
+            self._records.withdraw_evidence(log.origin, new)
         return Answer(200, line.line().encode())
 
     def add_erasures(self, body: bytes) -> Answer:
@@ -102,10 +107,11 @@ class Witness:
                 last = entry.position
                 tree.add(entry.leaf())
             if tree.root() != new.root:
-                what = f"an erasure journal of {new.size} that does not continue the {log.journal_size} kept"
+                what = f"an erasure journal of {new.size} without entries that continue the {log.journal_size} kept"
                 return self._fork(log, asked, what, _refused(422, "the entries do not lead to the root signed"))
             line, at = self._cosign(new)
             self._records.extend_journal(origin, asked.entries, tree, add_signatures(asked.note, [line]), at)
+            self._records.withdraw_evidence(origin, new)
         return Answer(200, line.line().encode())
 
     def checkpoint(self, origin: str) -> Answer:

@@ -199,6 +199,11 @@ class Records:
             statement = "INSERT INTO evidence (origin, at, what, note, held) VALUES (?, ?, ?, ?, ?)"
             self._run(statement, origin, _now(), what, note, held)
 
+    def withdraw_evidence(self, origin: str, cosigned: Checkpoint) -> None:
+        """Let go of what was kept of a tree that has been shown to be consistent since. Inside a transaction."""
+        statement = "DELETE FROM evidence WHERE origin = ?1 AND substr(note, 1, length(?2)) = ?2"
+        self._run(statement, origin, cosigned.text())
+
     def evidence(self, origin: str = "") -> list[Evidence]:
         """Return the evidence on one log or on all, oldest first."""
         statement = "SELECT id, origin, at, what, note, held FROM evidence WHERE ?1 = '' OR origin = ?1 ORDER BY id"

@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_400(knowing: WitnessHouse) -> None:
 
 
 def test_a_proof_that_fails_is_422_and_evidence(knowing: WitnessHouse) -> None:
-    """A tree that the log signed and that does not continue the one cosigned is kept: it proves a fork."""
+    """A tree that the log signed and that was not shown to continue the one cosigned is kept: a fork has no proof."""
     add(knowing, Log(6).submission(0, 6))
     held = knowing.ask("GET", f"/checkpoint?origin={ORIGIN}").body.decode()
     fork = Log(9, salt="x")
@@ -154,6 +154,29 @@ def test_a_proof_that_fails_is_422_and_evidence(knowing: WitnessHouse) -> None:
     assert (log.size, log.refused) == (6, 2)
     assert add(knowing, submission(0, [bytes(32)], Log(9).note(9))).status == 409
     assert add(knowing, Log(9).submission(6, 9)).status == 200
+
+
+def test_anybody_can_send_a_true_note_with_a_false_proof(knowing: WitnessHouse) -> None:
+    """What was kept then says no more than that, and is let go when that tree turns out to continue the other."""
+    log, fork = Log(9), Log(7, salt="x")
+    add(knowing, log.submission(0, 6))
+    assert add(knowing, submission(6, [bytes(32)], log.note(9))).status == 422
+    assert add(knowing, fork.submission(6, 7)).status == 422
+    assert [item.note for item in knowing.records.evidence()] == [log.note(9), fork.note(7)]
+    assert "without a proof" in knowing.records.evidence()[0].what
+    assert add(knowing, log.submission(6, 9)).status == 200
+    assert [item.note for item in knowing.records.evidence()] == [fork.note(7)]
+    assert add(knowing, submission(9, [bytes(32)], log.note(9))).status == 422
+    assert [item.note for item in knowing.records.evidence()] == [fork.note(7)]
+
+
+def test_a_true_journal_with_false_entries_is_let_go_too(knowing: WitnessHouse) -> None:
+    """The note was signed, the entries were not: whoever alters them proves nothing."""
+    some = entries(1, 2)
+    assert knowing.ask("POST", "/add-erasures", erasures([], some).replace(b"event:2", b"event:3")).status == 422
+    assert len(knowing.records.evidence()) == 1
+    assert knowing.ask("POST", "/add-erasures", erasures([], some)).status == 200
+    assert not knowing.records.evidence()
 
 
 def test_a_proof_with_a_first_checkpoint_is_422(knowing: WitnessHouse) -> None:
