@@ -202,7 +202,7 @@ def _check_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         well = parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment
-        if not well or parts.port == 0:
+        if not well or parts.port == 0 or not parts.path.isascii():
             raise ValueError("not an http or https address")
     except ValueError as error:
         message = f"audit.witness_url: {url!r}: {error}."

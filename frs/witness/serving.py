@@ -154,8 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
         route = routes.get(self.path)
         length = self.headers.get("Content-Length", "")
         try:
+            if "Transfer-Encoding" in self.headers or len(self.headers.get_all("Content-Length", ())) > 1:
+                raise ValueError("two lengths")  # where the body ends must be beyond doubt (RFC 9112, section 6.3)
             size = parse_number(length)
-        except (ValueError, IndexError):
+        except ValueError:
             self._turn_away(411, "the length of the body must be given")
             return
         if route is None:
@@ -199,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             _log.error("request failed", reason=str(error.reason), message=error.message)
             answer = Answer(503, b"the witness's records cannot be written or read\n")
         if answer.evidence:
-            _log.error("a log was forked: the note is kept as evidence", what=answer.evidence)
+            _log.error("a signed note was refused and is kept as evidence", what=answer.evidence)
         self._answer(answer)
 
     def _answer(self, answer: Answer) -> None:

@@ -54,6 +54,8 @@ def test_bodies_are_limited_and_have_a_length(witness: WitnessHouse) -> None:
         (b"POST /add-erasures HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", b"411"),
         (b"POST /add-checkpoint HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
         (b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"411"),
+        (b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
+        (b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"411"),
         (b"POST /add-checkpoint HTTP/1.1\r\n" + b"X: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
         (b"GARBAGE\r\n\r\n", b"400"),
     ):

@@ -311,6 +311,7 @@ def test_a_witness_whose_records_were_put_back_is_not_trusted(house: WitnessedHo
         ({"witness_url": "http://", "witness_vkey": "KEY"}, Reason.SETTINGS_INVALID),
         ({"witness_url": "http://x:99999", "witness_vkey": "KEY"}, Reason.SETTINGS_INVALID),
         ({"witness_url": "http://x?y", "witness_vkey": "KEY"}, Reason.SETTINGS_INVALID),
+        ({"witness_url": "http://x/wítness", "witness_vkey": "KEY"}, Reason.SETTINGS_INVALID),
         ({"witness_url": "http://x"}, Reason.SETTINGS_INVALID),
         ({"witness_url": "http://x", "witness_vkey": "/no/such/file"}, Reason.SETTINGS_INVALID),
         ({"witness_url": "http://x", "witness_vkey": "a+b+c"}, Reason.WITNESS_UNTRUSTED),
