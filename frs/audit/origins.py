@@ -78,7 +78,10 @@ class Origins:
         if len(self._origins) < 2:  # most logs; and a log that has not begun will begin with number 0
             return f"event:{seq}"
         origin = self.of(seq)
-        return f"event:{_suffix(origin.name)}:{seq}" if origin.number else f"event:{seq}"
+        if not origin.number:
+            return f"event:{seq}"
+        found = _SUFFIX.search(origin.name)  # none where somebody altered the name: then no key has that owner
+        return f"event:{found[1] if found is not None else origin.name}:{seq}"
 
 
 def begin_origin(connection: sa.Connection, name: str, first_seq: int, now: datetime) -> Origin:
@@ -104,6 +107,11 @@ def first_name(name: str) -> str:
     """Return the name that a log had before it was restored, or the name itself."""
     found = _SUFFIX.search(name)
     return name[: found.start()] if found is not None else name
+
+
+def is_restored_name(name: str, first: str) -> bool:
+    """Return whether a name is one that :func:`new_origin_name` makes for a log that began as ``first``."""
+    return first_name(name) == first_name(first) and _SUFFIX.search(name) is not None
 
 
 def _suffix(name: str) -> str:

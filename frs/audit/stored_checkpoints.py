@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from frs.audit.checkpoints import Checkpoint, read_checkpoint
 from frs.audit.notes import NoteVerifier
-from frs.audit.origins import Origins
+from frs.audit.origins import Origins, is_restored_name
 from frs.audit.report import Problem
 from frs.errors import FrsError
 from frs.store.schema import audit_checkpoint
@@ -28,7 +28,8 @@ def check_names(origins: Origins, public_key: str) -> Iterator[Problem]:
         yield Problem(f"The key is of the log {name}, but the database holds the log {origins.names[0]}.")
     last = 0
     for place, origin in enumerate(origins):
-        if origin.number != place or origin.first_seq < last or (place == 0 and origin.first_seq):
+        follows = origin.first_seq == 0 if place == 0 else is_restored_name(origin.name, origins.names[0])
+        if origin.number != place or origin.first_seq < last or not follows:
             yield Problem(f"The names of the log were altered: {origin.name} does not follow the one before it.")
         last = origin.first_seq
 

@@ -109,6 +109,8 @@ def test_restored_log_goes_on_under_its_new_name(house: AuditHouse) -> None:
         ("UPDATE audit_origin SET first_seq = 8 WHERE number = 1", "not the name of its time"),
         ("UPDATE audit_origin SET first_seq = 1 WHERE number = 0", "names of the log were altered"),
         ("UPDATE audit_origin SET number = 2 WHERE number = 1", "names of the log were altered"),
+        ("UPDATE audit_origin SET origin = 'other' WHERE number = 1", "names of the log were altered"),
+        ("UPDATE audit_origin SET origin = 'other/r-0123456789ab' WHERE number = 1", "names of the log were altered"),
         ("DELETE FROM audit_origin WHERE number = 1", "no signature"),
         ("UPDATE audit_origin SET origin = 'other' WHERE number = 0", "key is of the log"),
     ],
