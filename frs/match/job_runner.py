@@ -48,6 +48,7 @@ class JobRunner:
         self._signal = threading.Condition()  # guards all below
         self._stopping = False
         self._woken = False
+        self._held = False
         self._job: str | None = None
         self._cancelled = False
         self._progress: dict[str, ItemProgress] = {}
@@ -79,6 +80,13 @@ class JobRunner:
             self._woken = True
             self._signal.notify_all()
 
+    def hold(self, held: bool) -> None:
+        """Search nothing while ``held``: between two frames the job at work waits; it goes on where it was."""
+        with self._signal:
+            if self._held is not held:
+                self._held = held
+                self._signal.notify_all()
+
     def cancel(self, job_id: str) -> None:
         """Let go of a job that was cancelled, if it is the one at work."""
         with self._signal:
@@ -94,8 +102,12 @@ class JobRunner:
     # --- the pulse of a search ---
 
     def beat(self, share: float, frames: int, faces: int) -> None:
-        """Note progress. Raises StoppedError when the service closes, JobOverError when the job was cancelled."""
+        """Note progress, and wait while work is held.
+
+        Raises StoppedError when the service closes, JobOverError when the job was cancelled.
+        """
         with self._signal:
+            self._wait_while_held()
             self._check()
             assert self._job is not None
             position = self._progress[self._job].position
@@ -120,6 +132,9 @@ class JobRunner:
             raise StoppedError
         if self._cancelled:
             raise JobOverError
+
+    def _wait_while_held(self) -> None:
+        self._signal.wait_for(lambda: not self._held or self._stopping or self._cancelled)
 
     def _run(self) -> None:
         while True:
@@ -158,8 +173,10 @@ class JobRunner:
 
     def _work(self, job: Job) -> None:
         with self._signal:
+            self._cancelled = False
+            self._wait_while_held()
             self._check()
-            self._job, self._cancelled = job.id, False
+            self._job = job.id
         try:
             self._ledger.begin(job.id)
             for item in job.items:
@@ -175,6 +192,8 @@ class JobRunner:
 
     def _search(self, job: Job, item: JobItem) -> None:
         with self._signal:
+            self._wait_while_held()
+            self._check()
             self._progress[job.id] = ItemProgress(item.position, 0.0, item.frames, item.faces)
         try:
             self._media.search(job, item, self)

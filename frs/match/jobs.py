@@ -77,6 +77,10 @@ class Jobs:
         """Stop between two frames; jobs go on when the service is started again."""
         self._runner.close()
 
+    def hold(self, held: bool) -> None:
+        """Search nothing while ``held``; what is at work waits between two frames."""
+        self._runner.hold(held)
+
     @property
     def fault(self) -> str:
         """What keeps jobs from being worked on, for health; empty when nothing does."""

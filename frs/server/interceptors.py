@@ -1,7 +1,8 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
 In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
-checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does. A
+checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does, or
+when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A
 call that its caller may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue
 becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the place it came from.
 Neither requests nor messages of unknown exceptions, which may quote them, reach the service's own log.
@@ -40,6 +41,11 @@ STANDARD = "/grpc."
 
 # The stubs type handlers for synchronous servers; grpc.aio calls them with coroutines.
 _UNARY: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
+
+LAST_WRITE_SECONDS = 1.0
+
+_ENDS_BY_ITSELF = "/frs.v1.LiveService/Stream"
+"""Finishes and counts the frames that it has taken, and then tells why."""
 
 _REFUSED = frozenset({Reason.PERMISSION_DENIED, Reason.UNAUTHENTICATED})
 
@@ -121,7 +127,7 @@ class Edge(grpc.aio.ServerInterceptor):
                 # Written here and not by gRPC, so that a cancellation reaches the servicer's generator at once.
                 async with aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        await _write(context, response)
 
         make = (
             grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
@@ -150,7 +156,7 @@ class Edge(grpc.aio.ServerInterceptor):
             try:
                 actor = identify(context, self._clock.now(), tls=self._tls)
                 set_caller(actor)
-                async with self._while_valid(context, stream=stream):
+                async with self._while_valid(context, stream=stream), self._while_served(method, stream=stream):
                     yield
                 return
             except FrsError as error:
@@ -182,6 +188,32 @@ class Edge(grpc.aio.ServerInterceptor):
                 Reason.UNAUTHENTICATED, "the client certificate is not accepted: it has expired during the call"
             ) from None
 
+    @asynccontextmanager
+    async def _while_served(self, method: str, *, stream: bool) -> AsyncIterator[None]:
+        """End a stream when requests are refused: by the policy on the witness, or because it proved a fork."""
+        if not stream or method == _ENDS_BY_ITSELF or method.startswith(STANDARD):
+            yield
+            return
+        loop, refused = asyncio.get_running_loop(), list[FrsError]()
+        try:
+            async with asyncio.timeout(None) as period:
+
+                def heed(refusal: FrsError | None) -> None:
+                    if refusal is not None and not refused:
+                        refused.append(refusal)
+                        period.reschedule(loop.time())
+
+                take_off = self._readiness.on_observed(heed)
+                try:
+                    yield
+                finally:
+                    take_off()
+        except TimeoutError:
+            if not period.expired():
+                raise
+            (refusal,) = refused
+            raise FrsError(refusal.reason, refusal.message, **refusal.metadata) from None
+
     @contextmanager
     def _measured(self, label: str, *, stream: bool) -> Iterator[_Outcome]:
         started, outcome = time.monotonic(), _Outcome()
@@ -205,6 +237,18 @@ class _Outcome:
     """The code that a call is counted under."""
 
     code: str = "OK"
+
+
+async def _write(context: Context, response: Any) -> None:
+    """Send one answer of a stream. A cancellation waits for it: gRPC sends no status while a message is on its way."""
+    writing = asyncio.ensure_future(context.write(response))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing}, timeout=LAST_WRITE_SECONDS)  # not for ever: the client may have stopped reading
+        if writing.done() and not writing.cancelled():
+            writing.exception()  # the cancellation says it
+        raise
 
 
 def _internal(method: str, error: Exception) -> FrsError:

@@ -155,6 +155,8 @@ class Service:
         self, health: Health, services: Services, here: Listening, announce: Callable[[Listening], None]
     ) -> None:
         self._readiness.phase = Phase.SERVING
+        self._readiness.on_observed(services.live.heed)
+        self._readiness.on_observed(lambda refusal: self._application.jobs.hold(refusal is not None))
         probe = Probe(self._application, self._readiness, health, services.probing)
         await probe.look()
         watching = asyncio.create_task(probe.run())

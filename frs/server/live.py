@@ -101,6 +101,12 @@ class LiveServicer(live_pb2_grpc.LiveServiceServicer):
         for stream in self._streams:
             stream.drain()
 
+    def heed(self, refusal: FrsError | None) -> None:
+        """End every stream when the service may answer nobody: frames that were taken are finished and counted."""
+        if refusal is not None:
+            for stream in self._streams:
+                stream.refuse(refusal)
+
     async def settled(self) -> None:
         """Return when every session has been finished and logged."""
         while self._ending:

@@ -83,6 +83,10 @@ class LiveStream:
         """Take no more frames, finish those held, and tell the client to come back later."""
         self._end(STOPPING, FrsError(Reason.SHUTTING_DOWN, "the service is stopping"))
 
+    def refuse(self, refusal: FrsError) -> None:
+        """Take no more frames, finish those held, and tell the client why no request is answered."""
+        self._fail(FrsError(refusal.reason, refusal.message, **refusal.metadata))
+
     def vanish(self) -> None:
         """Note that the client has gone: finish what is held; nobody reads the answers."""
         self._end(VANISHED, None)

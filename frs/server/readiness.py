@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from frs.errors import FrsError, Reason
@@ -39,6 +39,7 @@ class Readiness:
         self._faults: dict[Part, str] = dict.fromkeys(Part, "starting")
         self._warnings: dict[str, str] = {}
         self._refusal: FrsError | None = None
+        self._listeners: tuple[Callable[[FrsError | None], None], ...] = ()
 
     @property
     def faults(self) -> Mapping[Part, str]:
@@ -57,6 +58,20 @@ class Readiness:
         self._faults = dict(faults)
         self._warnings = dict(warnings or {})
         self._refusal = refusal
+        for listener in self._listeners:
+            listener(refusal)
+
+    def on_observed(self, listener: Callable[[FrsError | None], None]) -> Callable[[], None]:
+        """Have what is under way told at each look whether it may go on; return what takes the listener off again.
+
+        It is called with the refusal, or None. One that comes too late for a look is told at the next.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def take_off() -> None:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+        return take_off
 
     def ready(self, parts: frozenset[Part]) -> bool:
         """Return whether a service that needs these parts may answer."""

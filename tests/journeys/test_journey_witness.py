@@ -19,8 +19,11 @@ import pytest
 from frs.audit.cosignatures import CosignatureVerifier
 from frs.errors import Reason
 from frs.v1 import oversight_pb2, oversight_pb2_grpc
+from tests.journeys.conftest import Desk
 from tests.journeys.service import Service, launch, prepare
+from tests.journeys.streaming import Camera
 from tests.journeys.witness_process import WitnessProcess
+from tests.server.rpc_errors import rich
 
 pytestmark = pytest.mark.journey
 
@@ -112,8 +115,10 @@ def test_a_service_and_its_witness(tmp_path: Path, data: Path, models: Path, wit
     assert "Traceback" not in text
 
 
-def test_under_the_policy_stop_nothing_is_served_unwitnessed(data: Path, models: Path, witness: WitnessProcess) -> None:
-    """Down at start: it does not start. Down later: after the grace all requests are refused until it is back."""
+def test_under_the_policy_stop_nothing_is_served_unwitnessed(
+    data: Path, models: Path, witness: WitnessProcess, sample_people: tuple[bytes, ...]
+) -> None:
+    """Down at start: it does not start. Down later: after the grace requests and open streams end until it is back."""
     configure(data, witness, "stop", grace=0.5)
     witness.stop()
     log = data / "refused.stderr"
@@ -126,13 +131,28 @@ def test_under_the_policy_stop_nothing_is_served_unwitnessed(data: Path, models:
         stub = service.stub(oversight_pb2_grpc.OversightServiceStub, "oversight")
         until(lambda: health(service)["status"] == "serving")
         stub.ListEvents(oversight_pb2.ListEventsRequest())
+        desk = Desk(service)
+        deployment = desk.deployment(desk.active_list(sample_people[:1]).name)
+        camera = Camera(service, deployment.name, "cam-1")
+        camera.until_open()
+        watched = stub.WatchEvents(oversight_pb2.WatchEventsRequest(from_index=0), timeout=60)
+        next(watched)
         witness.stop(signal.SIGKILL)
         stub.ListEvents(oversight_pb2.ListEventsRequest())  # is an event, which now waits for the witness
         until(lambda: health(service)["status"] == "not serving")
+        ended = camera.ended()
+        assert ended.error is not None
+        assert rich(ended.error).reason == Reason.WITNESS_UNAVAILABLE
+        assert ended.last.done
+        with pytest.raises(grpc.RpcError) as broken:
+            list(watched)
+        assert rich(broken.value).reason == Reason.WITNESS_UNAVAILABLE
         assert health(service)["faults"] == {"log": "WITNESS_UNAVAILABLE"}
         with pytest.raises(grpc.RpcError) as caught:
             stub.ListEvents(oversight_pb2.ListEventsRequest())
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         witness.start()
         until(lambda: health(service)["status"] == "serving")
-        stub.ListEvents(oversight_pb2.ListEventsRequest())
+        (closed,) = stub.ListEvents(oversight_pb2.ListEventsRequest(action="live.stream-closed")).events
+        said = json.loads(stub.GetEvent(oversight_pb2.GetEventRequest(name=closed.name)).payload_json)
+        assert said["details"]["reason"] == "failed: WITNESS_UNAVAILABLE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,18 @@ def test_a_listed_person_is_found_in_a_video_with_time_codes(
     (face,) = desk.engine.detect(decode_picture(result.crop, 1 << 22, 1 << 24))
     reference = desk.engine.embed(desk.engine.analyse(sample_people[0]).faces)
     assert float((desk.engine.embed([face]) @ reference.T)[0, 0]) > candidate.threshold
+
+
+def test_a_job_that_is_held_waits_and_goes_on(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
+    """While the service may answer nobody nothing is searched; then the same job is finished."""
+    desk.listed("wanted", {"N-0": sample_people[0]})
+    desk.jobs.hold(True)
+    job = submit(desk, clips.mp4(1.0, Walk(sample_people[0], 0.0, 1.0)))
+    desk.jobs.start()
+    time.sleep(0.5)
+    assert desk.jobs.get(job.id).state is JobState.QUEUED
+    desk.jobs.hold(False)
+    assert desk.finished(job).state is JobState.DONE
 
 
 def test_the_score_of_a_track_is_the_mean_of_its_frames(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:

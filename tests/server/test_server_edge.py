@@ -405,3 +405,19 @@ def test_a_stream_of_requests_ends_with_its_certificate(
         list(live_pb2_grpc.LiveServiceStub(channel).Stream(frames(), timeout=20))
     assert rich(caught.value).reason == "UNAUTHENTICATED"
     assert left.is_set()
+
+
+def test_an_open_stream_ends_when_requests_are_refused(edge: Any) -> None:
+    """What a request would be told, a stream that is open already is told at the next look; health goes on."""
+    edge.review.pause = 30
+    why = FrsError(Reason.WITNESS_UNAVAILABLE, "the newest events are not witnessed")
+    with edge.channel() as channel:
+        stub = review_pb2_grpc.ReviewServiceStub(channel)
+        answers = stub.WatchAlerts(review_pb2.WatchAlertsRequest(), timeout=20)
+        next(answers)
+        edge.loop.call_soon_threadsafe(edge.readiness.observe, {}, None, None)
+        edge.loop.call_soon_threadsafe(edge.readiness.observe, {}, None, why)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+    assert rich(caught.value).reason == Reason.WITNESS_UNAVAILABLE
+    assert edge.review.left.wait(5), "the servicer was told to let go"
