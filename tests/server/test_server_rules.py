@@ -39,7 +39,17 @@ from frs.server.rules import RULES
 from frs.server.validation import InvalidRequestError, Limits
 from frs.v1 import common_pb2, deployment_pb2, live_pb2, operator_pb2, oversight_pb2, watchlist_pb2
 
-PROTOS = ("watchlist", "deployment", "live", "retrospective", "operator", "review", "oversight", "retention", "administration")
+PROTOS = (
+    "watchlist",
+    "deployment",
+    "live",
+    "retrospective",
+    "operator",
+    "review",
+    "oversight",
+    "retention",
+    "administration",
+)
 LIMITS = Limits(picture_bytes=1000, message_bytes=5000)
 _F = FieldDescriptor
 KINDS: dict[int, tuple[type, ...]] = {
