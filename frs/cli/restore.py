@@ -58,8 +58,11 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore into a data directory while no server runs on it."""
-    with _reporting() as report, restoration(load_settings(data).data_dir, backup, report) as work:
-        settings = _settings(data, work)
+    with (
+        _reporting() as report,
+        restoration(load_settings(data).data_dir, backup, report) as work,
+        _settings(data, work) as settings,
+    ):
         work.require_free(settings, replace)
         if journal is not None:
             given = _exported(journal, checkpoint)
@@ -76,12 +79,19 @@ def restore(
         _tell(restored, settings)
 
 
-def _settings(data: Path | None, work: Restoration) -> Settings:
-    """Return the settings, those of the backup where the data directory has none."""
+@contextmanager
+def _settings(data: Path | None, work: Restoration) -> Iterator[Settings]:
+    """Give the settings, those of the backup where the data directory has none; they go again if the block fails."""
     target = load_settings(data).data_dir / SETTINGS
-    if not target.exists() and work.toml.exists():
-        write_file(target, work.toml.read_bytes())
-    return load_settings(data)
+    taken = not target.exists() and work.toml.exists()
+    try:
+        if taken:
+            write_file(target, work.toml.read_bytes())
+        yield load_settings(data)
+    except BaseException:
+        if taken:  # whose signature was not verified, perhaps
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _exported(journal: Path, checkpoint: Path | None) -> WitnessWord:

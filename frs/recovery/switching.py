@@ -39,7 +39,7 @@ def switch(
         (work / "data" / UPLOADS).rename(data_dir / UPLOADS)
     make_folder(keys)
     if copied_keyring:
-        for path in (keys / KEYRING, *_beside(keys / KEYRING)):
+        for path in _beside(keys / KEYRING):  # the keyring itself is there, the old one or the new, at every moment
             path.unlink(missing_ok=True)
         _move(work / "keyring" / KEYRING, keys / KEYRING)
     write_file(keys / CHECKPOINT_FILE, (work / "signed" / CHECKPOINT_FILE).read_bytes())

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from frs.audit.checkpoints import read_checkpoint
+from frs.cli.main import main
 from frs.errors import FrsError, Reason
 from frs.recovery import restore as restoring
 from frs.recovery import switching
@@ -396,6 +397,31 @@ def test_interrupted_restoration_is_run_again(lived: AuditHouse, tmp_path: Path,
     assert not (lived.settings.data_dir / "restoring").exists()
 
 
+def test_old_keyring_is_there_until_its_copy_is(lived: AuditHouse, tmp_path: Path, clock: ManualClock) -> None:
+    """Killed just before the copy takes its place: what the old keyring alone remembers is not lost."""
+    make(lived, tmp_path / "k.frs", Kind.KEYRING)
+    said = witness(lived, tmp_path)
+    lived.store.vault.destroy("event:14")  # of which no journal tells
+    lived.close()
+
+    def work(stream: TextIO) -> None:
+        move = switching._move
+
+        def killing(source: Path, target: Path) -> None:
+            if target.name == "keyring.sqlite":
+                os.kill(os.getpid(), signal.SIGKILL)
+            move(source, target)
+
+        switching._move = killing
+        restore(lived.settings, tmp_path / "b.frs", said, clock, copy=tmp_path / "k.frs")
+
+    assert Child(work).wait() == -signal.SIGKILL
+    restore(lived.settings, tmp_path / "b.frs", said, clock, copy=tmp_path / "k.frs")
+    lived.open()
+    assert lived.store.keyring.destroyed("event:14")
+    assert lived.verify().problems == ()
+
+
 def test_service_refuses_a_half_restored_directory(lived: AuditHouse) -> None:
     """Between the marks neither ``frs serve`` nor ``frs init`` goes on."""
     from frs.server.folders import require_initialised
@@ -488,3 +514,18 @@ def test_interrupted_switch_still_knows_whom_to_ask_about(
     assert not (lived.settings.keyring_path / "checkpoint").read_text().startswith(f"{origin}\n")
     with restoring.restoration(lived.settings.data_dir, tmp_path / "b.frs", lambda *_: None) as again:
         assert again.latest_origin(lived.settings) == origin
+
+
+def test_settings_of_a_backup_that_is_refused_are_not_left(
+    house: AuditHouse, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where there are none, the backup's settings are taken; they go again when the restoration fails."""
+    (house.settings.data_dir / "frs.toml").write_text("[live]\nworkers = 2\n")
+    make(house, tmp_path / "b.frs")
+    data = tmp_path_factory.mktemp("new")
+    arguments = ["restore", str(tmp_path / "b.frs"), "--data", str(data), "--journal", str(tmp_path / "none")]
+    assert main(arguments) != 0
+    assert not (data / "frs.toml").exists()
+    (data / "frs.toml").write_text("[live]\nworkers = 3\n")
+    assert main(arguments) != 0
+    assert (data / "frs.toml").read_text() == "[live]\nworkers = 3\n"
