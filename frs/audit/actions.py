@@ -45,6 +45,7 @@ class Action(StrEnum):
     SUBJECT_IMAGE_ADDED = "subject.image-added"
     SUBJECT_IMAGE_REMOVED = "subject.image-removed"
     SUBJECT_WITHDRAWN = "subject.withdrawn"
+    SUBJECT_ERASED = "subject.erased"
     WATCHLIST_READ = "watchlist.read"
     SUBJECT_READ = "subject.read"
     ENROLMENT_REFUSED = "enrolment.refused"
@@ -155,6 +156,7 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
     Operation.ERASURE: (
         Action.SUBJECT_IMAGE_REMOVED,
         Action.SUBJECT_WITHDRAWN,
+        Action.SUBJECT_ERASED,
         Action.UPLOAD_DESTROYED,
         Action.OPERATOR_PROBE_DESTROYED,
         Action.RETENTION_RUN,

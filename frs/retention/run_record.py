@@ -6,7 +6,7 @@ or counted and not destroyed, is therefore nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.store.database import Transaction
-from frs.store.schema import retention_run
-from frs.types import Actor, Event, Json
+from frs.store.schema import retention_run, subject, watchlist
+from frs.types import Actor, Event, Json, ListVersion, References
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,22 @@ class RunRecord:
 
     def _keep(self, counts: dict[str, int]) -> None:
         self.counts = counts
+
+
+def log_people(tx: Transaction, audit: AuditLog, actor: Actor, kind: str, erased: Sequence[str]) -> None:
+    """Log entries on watchlists, a batch at most, in the act that erased them: the person's own log says when.
+
+    By now they hold the pseudonym alone, and so does the event's payload.
+    """
+    if not erased:
+        return
+    columns = (subject.c.nominal, subject.c.watchlist_id, watchlist.c.version)
+    joined = subject.join(watchlist, watchlist.c.id == subject.c.watchlist_id)
+    rows = tx.connection.execute(sa.select(*columns).select_from(joined).where(subject.c.id.in_(erased))).all()
+    lists = sorted({(row.watchlist_id, row.version) for row in rows})
+    concerns = References(tuple(ListVersion(*each) for each in lists), tuple(sorted({row.nominal for row in rows})))
+    payload: dict[str, Json] = {"kind": kind, "entries": [*erased]}
+    audit.append(tx, Event(Action.SUBJECT_ERASED, actor, concerns, payload))
 
 
 def log_run(tx: Transaction, audit: AuditLog, actor: Actor, *, interrupted: bool) -> Run | None:

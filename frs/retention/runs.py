@@ -4,7 +4,8 @@ Promises: nothing goes before its instant by the clock, and nothing that a hold 
 the act that destroys. Each batch is one act, so that nothing is ever half destroyed: whatever kills the process, what
 was committed is gone with its keys, and the rest is due still and goes with the next run. What one thing or one kind
 raises does not keep the others waiting; the first such failure is raised at the end. A run that destroyed something
-leaves one event ``retention.run`` with its counts (:mod:`frs.retention.run_record`).
+leaves one event ``retention.run`` with its counts (:mod:`frs.retention.run_record`); each batch of people of watchlists
+leaves ``subject.erased``, which refers to them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from frs.retention.due import SOURCES, Key, entries_due
 from frs.retention.erasers import Erasers
 from frs.retention.holds import Holds
 from frs.retention.periods import Kind, periods
-from frs.retention.run_record import Run, RunRecord, log_run
+from frs.retention.run_record import Run, RunRecord, log_people, log_run
 from frs.settings import RetentionSettings
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, subject, watchlist
@@ -165,8 +166,14 @@ class _Round:
         elif kind is Kind.SEARCH:
             counts[kind] = sum(erasers.search(tx, each) for each in ids)
         else:
-            counts[kind] = sum(erasers.subject(tx, each, "retention") for each in ids)
+            counts[kind] = self._people(kind, tx, ids)
         self._record.add(tx, counts)
+
+    def _people(self, kind: Kind, tx: Transaction, ids: Sequence[str]) -> int:
+        """Erase entries on watchlists and log whom it concerned; returns how many went."""
+        gone = [each for each in ids if self._erasers.subject(tx, each, "retention")]
+        log_people(tx, self._audit, self._actor, str(kind), gone)
+        return len(gone)
 
     # --- watchlists ---
 
@@ -208,7 +215,7 @@ class _Round:
         return [_Row(each, start) for each in tx.connection.scalars(query)]
 
     def _erase(self, name: str, tx: Transaction, rows: Sequence[_Row]) -> None:
-        gone = sum(self._erasers.subject(tx, str(row.id), "retention") for row in rows)
+        gone = self._people(Kind.WATCHLIST, tx, [str(row.id) for row in rows])
         left = tx.connection.execute(entries_due(name, self._runs._clock.now()).limit(1)).first()
         self._record.add(tx, {Kind.WATCHLIST: int(gone > 0 and left is None), SUBJECTS: gone})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -95,7 +96,7 @@ def test_nothing_of_it_is_left_in_any_file(archive: Archive) -> None:
     named = [b"why N-1 is sought", b"robbery", b"will not say their name"]
     assert archive.in_files(*named) == set()
     assert archive.verify().problems == ()
-    assert archive.actions("N-1") == logged
+    assert archive.actions("N-1") == [*logged, "subject.erased"]
     assert {"subject.enrolled", "alert.raised", "search.job-finished", "operator.search"} <= set(logged)
     assert archive.value(watchlist.c.state, watchlist.c.id == name) == "retired"
     assert archive.value(upload.c.state, upload.c.id == upload_id) == "destroyed"
@@ -275,6 +276,45 @@ def test_a_hold_that_is_long_over_forgets_whom_it_named(archive: Archive) -> Non
     assert (found.owner, found.placed_at) == (placed.owner, placed.placed_at)
     assert "hold.placed" in archive.actions("N-1")
     assert archive.value(hold.c.reason, hold.c.id == placed.id) == ""
+
+
+def test_a_person_finds_when_their_entry_went(archive: Archive) -> None:
+    """Each batch refers to the people whom it erased and their lists; one that is held is in none of them."""
+    name, people = archive.listed(*(f"N-{number}" for number in range(150)), "N-held", retired=True)
+    _, withdrawn = archive.listed("N-1", "N-left")
+    archive.hold("nominals/N-held")
+    archive.withdraw(withdrawn["N-1"])
+    archive.clock.advance(hours=24)
+    archive.run()
+    assert archive.actions("N-149").count("subject.erased") == 1
+    assert "subject.erased" not in archive.actions("N-held") + archive.actions("N-left")
+    events = archive.at.audit.list(archive.filter("subject.erased"), 10, "").items
+    refs = [json.loads(event.leaf)["refs"] for event in events]
+    assert sorted(len(each["subjects"]) for each in refs) == [50, 100]
+    assert {listed["id"] for each in refs for listed in each["watchlists"]} == {name}
+    payloads = [archive.at.audit.get(event.seq, open_payload=True).payload for event in events]
+    assert "N-149" not in json.dumps(payloads)
+    told = [archive.details(event.seq) for event in events]
+    assert {said["kind"] for said in told} == {"watchlist"}
+    erased = {each for said in told for each in said["entries"]}  # type: ignore[union-attr]
+    assert erased == set(people.values()) - {people["N-held"]}
+    archive.clock.advance(hours=720)
+    archive.run()
+    assert archive.actions("N-1").count("subject.erased") == 2
+    assert archive.verify().problems == ()
+
+
+def test_an_entry_that_cannot_be_logged_stays(archive: Archive) -> None:
+    """Erasing a person and saying so are one act: without the log the person is erased by a later run."""
+    _, people = archive.listed("N-1", retired=True)
+    archive.clock.advance(hours=24)
+    archive.database.write(lambda tx: tx.connection.execute(sa.text("ALTER TABLE audit_head RENAME TO away")))
+    with pytest.raises(FrsError) as failed:
+        archive.run()
+    assert failed.value.reason is Reason.LOG_UNAVAILABLE
+    assert archive.value(subject.c.nominal, subject.c.id == people["N-1"]) == "N-1"
+    archive.database.write(lambda tx: tx.connection.execute(sa.text("ALTER TABLE away RENAME TO audit_head")))
+    assert archive.run().counts == {"watchlist": 1, "subjects": 1}
 
 
 def test_a_withdrawn_person_is_named_no_longer(archive: Archive) -> None:
