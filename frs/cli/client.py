@@ -19,6 +19,7 @@ import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from frs.cli.interruption import interruptible
 from frs.cli.options import Data, load_settings
 from frs.errors import FrsError, Reason
 from frs.server.folders import certs_folder, server_file
@@ -149,9 +150,10 @@ def call(client: Client, method: Callable[..., T], request: object, seconds: flo
 
 
 def receive(client: Client, stream: Iterator[T]) -> Iterator[T]:
-    """Pass a server stream on; failures arrive as :class:`FrsError`."""
+    """Pass a server stream on; failures arrive as :class:`FrsError`, an interruption as ``KeyboardInterrupt``."""
     try:
-        yield from stream
+        with interruptible(stream):
+            yield from stream
     except grpc.RpcError as error:
         raise translate(error, client.address) from None
 
