@@ -135,7 +135,7 @@ NO_METHOD: dict[Action, str] = {
     Action.SEARCH_JOB_FINISHED: "a job that came to its end",
     Action.SEARCH_JOB_LISTS_CHANGED: "a job whose lists changed while it ran",
     Action.OPERATOR_PROBE_DESTROYED: "an outcome, where policy kept the photograph until then",
-    Action.SUBJECT_ERASED: "retention, for people on watchlists whose time was over",
+    Action.SUBJECT_ERASED: "retention, for people on watchlists whose time was over, and a restoration",
     Action.ERASURE_DONE: "an erasure that was carried out",
     Action.LOG_ORIGIN_STARTED: "a restoration from a backup",
 }

@@ -32,7 +32,7 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("searches", "Searches by an officer that found you", "No officer's search that is still recorded found you."),
     ("job_candidates", "Searches of recordings that proposed you", "No search of recordings proposes you."),
     ("holds", "Holds: what is kept beyond its time", "Nothing on you is held beyond its time."),
-    ("erasures", "Erasures", "No erasure was asked for."),
+    ("erasures", "Erasures", "No request for erasure is on record. The log below says what was erased."),
     ("copies", "Copies given out", "No copy of your record was given out before this one."),
 )
 """Kind, heading, and what is said where there is nothing."""

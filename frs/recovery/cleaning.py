@@ -3,7 +3,8 @@
 A backup was made before some erasures. The keys of what they destroyed are gone, so the sealed bytes open for nobody;
 but rows that cannot be opened would stop the index, and what names a person in plain text is still there. So every
 row whose key is not in the keyring goes as retention or an erasure would have let it go, and everything on a person
-who was erased after the backup goes as their erasure did. What fell due by its age alone, the next retention run takes.
+who was erased after the backup goes as their erasure did; ``subject.erased`` says so in their own log. What fell due
+by its age alone, the next retention run takes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.index.galleries import Galleries
@@ -25,6 +27,7 @@ from frs.retention.erasers import Erasers
 from frs.retention.erasure import ErasureState
 from frs.retention.hold_scope import NOMINAL
 from frs.retention.person import PersonErasing, person_mark
+from frs.retention.run_record import log_people
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.keyring import Keyring
@@ -41,13 +44,15 @@ from frs.store.schema import (
 )
 from frs.store.schema import subject as subject_table
 from frs.store.vault import Vault, is_pseudonym
-from frs.types import Actor, ModelInfo
+from frs.types import Actor, Event, Json, ModelInfo, References
 from frs.watchlist.erasing import SubjectErasing
 from frs.watchlist.rebuilding import Indexing
 from frs.watchlist.standing import Standings
 
 T = TypeVar("T")
 _AT_ONCE = 500
+LOGGED_AT_ONCE = 100
+"""Most people to whom one event refers."""
 
 
 @dataclass(slots=True)
@@ -102,7 +107,7 @@ class Cleaning:
         self, database: Database, keyring: Keyring, vault: Vault, audit: AuditLog, settings: Settings, clock: Clock
     ) -> None:
         """Take the rooms that erase; ``settings`` say where the restored uploads lie."""
-        self._database, self._keyring, self._vault = database, keyring, vault
+        self._database, self._keyring, self._vault, self._audit = database, keyring, vault, audit
         galleries, standings = Galleries(1), Standings()  # empty: the index is built when the service starts
         model = ModelInfo("none", "none", 1, "plain", "none")
         indexing = Indexing(database, vault, galleries, model, standings)
@@ -117,7 +122,7 @@ class Cleaning:
         whole = sum(len(ids) for ids in dead.ids.values()) + len(dead.payloads) + len(dead.people)
         done, counts = 0, Counter[str]()
         steps: dict[str, Callable[[Transaction, Sequence[str]], None]] = {
-            "subjects": self._subjects,
+            "subjects": lambda tx, ids: self._subjects(tx, actor, ids),
             "alerts": self._alerts,
             "job_crops": self._probes,
             "searches": self._searches,
@@ -133,17 +138,22 @@ class Cleaning:
             counts["payloads"] += len(seqs)
             report(done := done + len(seqs), whole)
         for nominal in dead.people:  # after the payloads: it reads those that are left
-            self._database.write(lambda tx, name=nominal: self._person(tx, name))  # type: ignore[misc]
+            self._database.write(lambda tx, name=nominal: self._person(tx, actor, name))  # type: ignore[misc]
             counts["people"] += 1
             report(done := done + 1, whole)
         return dict(counts)
 
-    def _subjects(self, tx: Transaction, ids: Sequence[str]) -> None:
-        for each in ids:
-            self._erasers.subject(tx, each, "restoration")
+    def _subjects(self, tx: Transaction, actor: Actor, ids: Sequence[str]) -> None:
+        gone = [each for each in ids if self._erasers.subject(tx, each, "restoration")]
+        for start in range(0, len(gone), LOGGED_AT_ONCE):
+            log_people(tx, self._audit, actor, "restoration", gone[start : start + LOGGED_AT_ONCE])
 
-    def _person(self, tx: Transaction, nominal: str) -> None:
-        self._people.erase(tx, nominal, self._clock.now())
+    def _person(self, tx: Transaction, actor: Actor, nominal: str) -> None:
+        done = self._people.erase(tx, nominal, self._clock.now())
+        # The events of their erasure are lost; without this one their log would not say that they were erased.
+        concerns = References(done.versions, (self._vault.pseudonym("subject", nominal),))
+        said: dict[str, Json] = {"kind": "restoration", "asked_for": True, "destroyed": {**done.counts}}
+        self._audit.append(tx, Event(Action.SUBJECT_ERASED, actor, concerns, said))
         # A request that waited for a decision was answered by the erasure, whose record is lost with the old database.
         answered = erasure.update().where(erasure.c.nominal == nominal)
         tx.connection.execute(answered.values(nominal=None, state=str(ErasureState.DONE)))

@@ -18,6 +18,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from frs.audit.actions import Action
 from frs.audit.concerning import Concerning, concerning_within
 from frs.audit.event import format_time
 from frs.audit.log import AuditLog
@@ -146,7 +147,7 @@ class PersonErasing:
 
         Those that refer to them, and those on the jobs that found them in which somebody wrote the nominal.
         """
-        theirs = {seq for seq, action in logged.actions.items() if not action.startswith("erasure.")}
+        theirs = {seq for seq, action in logged.actions.items() if not _proves_an_erasure(action)}
         table = audit_reference.c
         on_jobs = sa.select(table.seq).where(table.kind == "job", table.value.in_(sorted(logged.others["job"])))
         for seq in connection.scalars(on_jobs).all():
@@ -155,6 +156,11 @@ class PersonErasing:
                 if any(mentions(text, nominal) for text in texts_of(event.payload)):
                     theirs.add(seq)
         return sorted(theirs)
+
+
+def _proves_an_erasure(action: str) -> bool:
+    """Whether an event's payload holds no nominal, and says what was erased."""
+    return action.startswith("erasure.") or action == Action.SUBJECT_ERASED
 
 
 def person_mark(pseudonym: str) -> str:

@@ -78,6 +78,11 @@ def test_erased_person_does_not_come_back(house: PersonHouse, tmp_path: Path, sa
 
     made = house.installation
     database, vault = made.store.database, made.store.vault
+    said = made.audit.list(EventFilter(subject=NOMINAL, action="subject.erased"), 10, "").items
+    payloads = [str(made.audit.get(event.seq, open_payload=True).payload) for event in said]
+    assert ["'kind': 'restoration'" in each for each in payloads] == [True, True]  # of their entry, and of them
+    assert NOMINAL not in "".join(payloads)
+    assert not made.audit.list(EventFilter(subject=OTHER, action="subject.erased"), 10, "").items
     with database.read() as connection:
         rows = connection.execute(sa.select(subject).where(subject.c.nominal.in_([NOMINAL, pseudonym]))).all()
         assert {(row.nominal, row.state, row.justification) for row in rows} == {(pseudonym, "erased", "")}
