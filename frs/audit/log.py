@@ -7,28 +7,28 @@ event happened; between commit and checkpoint, both did and the next checkpoint 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import sqlalchemy as sa
-import structlog
 
 from frs.audit import tree
 from frs.audit.appending import Appender
-from frs.audit.checkpoints import Checkpoint, CheckpointSigner, check_extends
+from frs.audit.checkpoints import Checkpoint, CheckpointSigner
 from frs.audit.event import Record, StoredEvent
+from frs.audit.kept_checkpoints import KeptCheckpoints
+from frs.audit.listeners import Listeners
 from frs.audit.nodes import node_reader
-from frs.audit.notes import NoteVerifier, parse_note
+from frs.audit.notes import NoteVerifier
 from frs.audit.origins import Origins, begin_origin
 from frs.audit.query import EventFilter, find
 from frs.audit.reading import read_event, read_events
 from frs.clock import Clock
-from frs.errors import FrsError, Reason, place
+from frs.errors import FrsError, Reason
 from frs.store.database import Database, Transaction
 from frs.store.engines import cause_text, is_storage_error, storage_error
 from frs.store.paging import page_token_decode, page_token_encode
-from frs.store.schema import audit_checkpoint, audit_event, audit_head
+from frs.store.schema import audit_event, audit_head
 from frs.store.vault import Vault
 from frs.types import Event, Page
 
@@ -37,10 +37,7 @@ Hashes: TypeAlias = "list[bytes]"
 
 __all__ = ["AuditLog", "EventFilter", "StoredEvent"]
 
-_log = structlog.get_logger("frs.audit")
 _LEAVES_AT_ONCE = 1000
-_SIGNED = audit_checkpoint.c
-_NOTE = sa.func.coalesce(_SIGNED.cosigned, _SIGNED.note)
 _SIZE = sa.select(audit_head.c.size).where(audit_head.c.id == 1)
 
 
@@ -53,15 +50,14 @@ class AuditLog:
         self._vault = vault
         self._signer = signer
         self._clock = clock
-        self._signing = threading.Lock()
         self._failure: FrsError | None = None
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._listeners = Listeners()
+        self._checkpoints = KeptCheckpoints(database, signer, clock)
         self._told: Transaction | None = None
-        self._kept = ""
         self._origins = database.write(self._begin)
         signer.take_names(self._origins)
         self._appender = Appender(vault, self._origins)
-        self._check_signed()
+        self._checkpoints.check()
         database.join(self._appender)
 
     @property
@@ -133,12 +129,7 @@ class AuditLog:
         It runs on the writer thread before the acts' callers are answered: it must be quick, must not write to the
         database, and what it raises is written to the service's log and goes no further.
         """
-        self._listeners = (*self._listeners, callback)
-
-        def take_off() -> None:
-            self._listeners = tuple(listener for listener in self._listeners if listener is not callback)
-
-        return take_off
+        return self._listeners.add(callback)
 
     def size(self) -> int:
         """Return how many events are appended."""
@@ -151,44 +142,27 @@ class AuditLog:
         Raises FrsError: LOG_INCONSISTENT when the log does not extend what has been signed (it then takes no more
         events), STORAGE_FULL, STORAGE_FAILED.
         """
-        with self._signing:
-            try:
-                with self._database.read() as connection:
-                    size = connection.execute(_SIZE).scalar_one()
-                    read = node_reader(connection)
-                    note = self._signer.sign(
-                        size, tree.root(size, read), lambda old, new: tree.consistency_proof(old, new, read)
-                    )
-            except FrsError as error:
-                if error.reason is Reason.LOG_INCONSISTENT:
-                    self._failure = error
-                raise
-            self._keep(self._signer.read(note), note)
-        return note
+        try:
+            return self._checkpoints.sign()
+        except FrsError as error:
+            if error.reason is Reason.LOG_INCONSISTENT:
+                self._failure = error
+            raise
 
     def latest_checkpoint(self) -> str | None:
         """Return the note signed last, or None before the first; cosigned where the witness has done so."""
-        with self._database.read() as connection:
-            note: str | None = connection.scalar(sa.select(_NOTE).order_by(_SIGNED.size.desc()).limit(1))
-        return note
+        return self._checkpoints.latest()
 
     def checkpoint_at(self, size: int) -> str:
         """Return the note signed for a size, cosigned where it is. Raises FrsError(CHECKPOINT_NOT_FOUND)."""
-        with self._database.read() as connection:
-            note: str | None = connection.scalar(sa.select(_NOTE).where(_SIGNED.size == size))
-        if note is None:
-            raise _not_signed(size)
-        return note
+        return self._checkpoints.at(size)
 
     def signed_at_least(self, size: int) -> str:
         """Return the note of the smallest signed tree of at least ``size`` events; the log is signed now if none is.
 
         Raises FrsError: EVENT_NOT_FOUND when the log holds fewer events, and what :meth:`checkpoint` raises.
         """
-        with self._database.read() as connection:
-            note: str | None = connection.scalar(
-                sa.select(_NOTE).where(_SIGNED.size >= size).order_by(_SIGNED.size).limit(1)
-            )
+        note = self._checkpoints.at_least(size)
         if note is not None:
             return note
         if size > (held := self.size()):
@@ -201,20 +175,7 @@ class AuditLog:
         Raises FrsError: CHECKPOINT_NOT_FOUND when none was signed for the size; LOG_INCONSISTENT when the note is not
         that one.
         """
-        text = parse_note(note).text
-        self.read(note)
-
-        def act(tx: Transaction) -> None:
-            known: str | None = tx.connection.scalar(sa.select(_SIGNED.note).where(_SIGNED.size == size))
-            if known is None:
-                raise _not_signed(size)
-            if parse_note(known).text != text:
-                raise FrsError(
-                    Reason.LOG_INCONSISTENT, f"The cosigned note is not the checkpoint of {size} events that was kept."
-                )
-            tx.connection.execute(sa.update(audit_checkpoint).where(_SIGNED.size == size).values(cosigned=note))
-
-        self._database.write(act)
+        self._checkpoints.keep_cosigned(size, note)
 
     def inclusion_proof(self, seq: int, size: int) -> Hashes:
         """Prove that event ``seq`` is in the tree of ``size`` events. Raises FrsError(EVENT_NOT_FOUND)."""
@@ -289,64 +250,9 @@ class AuditLog:
     def _tell(self) -> None:
         """Call the listeners, once for a commit however many of its acts appended. Runs on the writer thread."""
         self._told = None
-        if not self._appender.news:
-            return
-        self._appender.news = False
-        for listener in self._listeners:
-            try:
-                listener()
-            except Exception as error:  # noqa: BLE001  # the act has happened; its caller has no part in this
-                _log.error("listener of the log failed", error=type(error).__name__, where=place(error))
-
-    def _check_signed(self) -> None:
-        """Check that the tree extends both the file beside the keys and the newest checkpoint in the database."""
-        file = self._last_signed()
-        with self._database.read() as connection:
-            row: str | None = connection.scalar(sa.select(_SIGNED.note).order_by(_SIGNED.size.desc()).limit(1))
-        if file is None and row is not None:
-            message = f"The database holds checkpoints of {self.origin}, but the last one signed is not in the keyring."
-            raise FrsError(Reason.LOG_INCONSISTENT, message)
-        with self._database.read() as connection:
-            size = connection.execute(_SIZE).scalar_one()
-            read = node_reader(connection)
-            for note in (file, row):
-                if note is not None:
-                    check_extends(
-                        self._signer.read(note),
-                        size,
-                        tree.root(size, read),
-                        lambda old, new: tree.consistency_proof(old, new, read),
-                    )
-        if file is not None and file != row:
-            self._keep(self._signer.read(file), file)
-
-    def _last_signed(self) -> str | None:
-        try:
-            return self._signer.last()
-        except FrsError as error:
-            message = (
-                f"{error.message} The keyring's last checkpoint is not of the log in this database: another database, "
-                f"or one from before a restoration, was put in its place."
-            )
-            raise FrsError(error.reason, message, **error.metadata) from error
-
-    def _keep(self, checkpoint: Checkpoint, note: str) -> None:
-        """Copy a signed note into the database, once."""
-        if note == self._kept:
-            return
-
-        def act(tx: Transaction) -> None:
-            known = sa.select(audit_checkpoint.c.size).where(audit_checkpoint.c.size == checkpoint.size)
-            if tx.connection.scalar(known) is None:
-                row = {"size": checkpoint.size, "note": note, "created_at": self._clock.now()}
-                tx.connection.execute(sa.insert(audit_checkpoint), row)
-
-        self._database.write(act)
-        self._kept = note
-
-
-def _not_signed(size: int) -> FrsError:
-    return FrsError(Reason.CHECKPOINT_NOT_FOUND, f"No checkpoint was signed for {size} events.", size=str(size))
+        if self._appender.news:
+            self._appender.news = False
+            self._listeners.call()
 
 
 def _unavailable(error: Exception) -> FrsError:

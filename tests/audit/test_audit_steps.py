@@ -13,6 +13,7 @@ import pytest
 from frs.audit import checkpoints
 from frs.audit.appending import Appender
 from frs.audit.checkpoints import CheckpointSigner
+from frs.audit.kept_checkpoints import KeptCheckpoints
 from frs.audit.log import AuditLog
 from frs.settings import Settings
 from frs.store.keyfile import KeyFile
@@ -53,8 +54,8 @@ STEPS = {
     "note-in-its-file": Step(os, "replace", True, 6, 6),
     "file-durable": Step(checkpoints, "write_file", True, 6, 6),
     "signed": Step(CheckpointSigner, "sign", True, 6, 6),
-    "row-not-written": Step(AuditLog, "_keep", False, 6, 6),
-    "row-written": Step(AuditLog, "_keep", True, 6, 6),
+    "row-not-written": Step(KeptCheckpoints, "_keep", False, 6, 6),
+    "row-written": Step(KeptCheckpoints, "_keep", True, 6, 6),
 }
 
 
