@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -217,12 +218,20 @@ class LogExports:
         }
         self._audit.append(tx, Event(Action.LOG_EXPORTED, actor, references, said))
         subject = self._vault.pseudonym("subject", wanted.subject) if wanted.subject is not None else None
-        copy = {
-            "id": new_id(),
-            "kind": COPY_KIND,
-            "made_at": self._clock.now(),
-            "made_by": actor.name,
-            "place": asked.recipient,
-            "subject": subject,
-        }
-        tx.connection.execute(sa.insert(outside_copy), copy)
+        note_copy(tx, actor, asked.recipient, self._clock.now(), subject)
+
+
+def note_copy(tx: Transaction, actor: Actor, recipient: str, now: datetime, subject: str | None = None) -> None:
+    """Note in the act that logs a disclosure that events have left the system, for erasure certificates.
+
+    ``subject`` is the pseudonym of the only person they are about, if so.
+    """
+    copy = {
+        "id": new_id(),
+        "kind": COPY_KIND,
+        "made_at": now,
+        "made_by": actor.name,
+        "place": recipient,
+        "subject": subject,
+    }
+    tx.connection.execute(sa.insert(outside_copy), copy)

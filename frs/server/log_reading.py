@@ -14,13 +14,15 @@ from frs.audit import tree
 from frs.audit.actions import Action
 from frs.audit.bundle import best_note
 from frs.audit.checkpoints import Checkpoint
+from frs.audit.export import note_copy
 from frs.audit.log import AuditLog, EventFilter, StoredEvent
 from frs.audit.nodes import node_reader
+from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.server.consultations import REFERENCES_AT_ONCE
 from frs.server.journal import Journal
-from frs.store.database import Database
-from frs.types import Actor, Json, Page, References
+from frs.store.database import Database, Transaction
+from frs.types import Actor, Event, Json, Page, References
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def whom(wanted: EventFilter) -> References:
 class LogReading:
     """What oversight may ask, each question logged. Thread-safe."""
 
-    def __init__(self, database: Database, audit: AuditLog, journal: Journal) -> None:
+    def __init__(self, database: Database, audit: AuditLog, journal: Journal, clock: Clock) -> None:
+        self._clock = clock
         self._database = database
         self._audit = audit
         self._journal = journal
@@ -103,14 +106,23 @@ class LogReading:
             return Consistency(proof, tree.root(old, read), tree.root(new, read))
 
     def leaves(self, actor: Actor, first: int, end: int) -> tuple[int, int]:
-        """Log that leaves will be read; return the range, ``end`` 0 being the latest checkpoint's size."""
+        """Log that leaves are disclosed to the caller; return the range, ``end`` 0 being the latest checkpoint's size.
+
+        A verifier keeps them or not: the log cannot know, so they count as a copy outside.
+        """
         if end and first > end:
             raise FrsError(Reason.INVALID_FIELD, "first_index must not be above end_index", field="first_index")
         last = end or self._latest(1).checkpoint.size
         size = self._audit.size()
         if not first <= last <= size:
             raise FrsError(Reason.EVENT_NOT_FOUND, f"The log has {size} events.", size=str(size))
-        self._journal.record(actor, Action.LOG_EXPORTED, {"first": first, "end": last})
+        said: dict[str, Json] = {"recipient": actor.name, "first": first, "end": last, "payloads": False}
+
+        def act(tx: Transaction) -> None:
+            self._audit.append(tx, Event(Action.LOG_EXPORTED, actor, References(), said))
+            note_copy(tx, actor, actor.name, self._clock.now())
+
+        self._database.write(act)
         return first, last
 
     def _latest(self, least: int) -> Signed:

@@ -110,7 +110,7 @@ class Services:
             stopping,
             application.clock,
         )
-        reading = LogReading(application.database, audit, journal)
+        reading = LogReading(application.database, audit, journal, application.clock)
         exports = LogExports(
             application.database, application.vault, audit, application.clock, may_open, application.have_witnessed
         )

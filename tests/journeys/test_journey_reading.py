@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -62,14 +64,17 @@ def test_reading_an_event_is_logged_with_its_index(oversight: Any) -> None:
     )
 
 
-def test_an_export_is_logged_with_its_range_before_the_first_leaf(oversight: Any) -> None:
-    """Whoever takes one leaf and leaves has asked for all of them."""
+def test_an_export_is_logged_with_its_range_before_the_first_leaf(oversight: Any, service: Service) -> None:
+    """Whoever takes one leaf and leaves has asked for all of them: they are the recipient of a copy outside."""
     end = oversight.GetCheckpoint(pb.GetCheckpointRequest()).tree_size
     answers = oversight.StreamLeaves(pb.StreamLeavesRequest(first_index=1, end_index=end))
     assert next(iter(answers)).first_index == 1
     told = details(oversight, "log.exported")
     answers.cancel()
-    assert told[0] == ("oversight", {"first": 1, "end": end})
+    assert told[0] == ("oversight", {"recipient": "oversight", "first": 1, "end": end, "payloads": False})
+    with closing(sqlite3.connect(f"file:{service.data}/frs.sqlite?mode=ro", uri=True)) as connection:
+        copies = connection.execute("SELECT kind, made_by, place FROM outside_copy").fetchall()
+    assert ("log-export", "oversight", "oversight") in copies
 
 
 def test_a_feed_of_alerts_is_logged_when_it_opens_and_when_it_closes(
