@@ -21,7 +21,7 @@ from frs.audit.event import open_committed
 from frs.audit.leaves import LeafChecker, LeafFields
 from frs.audit.origins import Origins
 from frs.audit.report import Problem, VerificationReport
-from frs.audit.stored_checkpoints import check_names, read_checkpoints
+from frs.audit.stored_checkpoints import check_head_time, check_names, read_checkpoints
 from frs.audit.stored_hashes import check_hashes, check_no_more, check_upper_hashes
 from frs.audit.stored_references import ReferenceChecker
 from frs.errors import FrsError, Reason
@@ -114,6 +114,8 @@ class _Inspection:
                 break
         if counted != self.tree.size:
             yield Problem(f"The log counts {counted} events, but {self.tree.size} are stored.", self.tree.size)
+        elif self.tree.size - 1 not in self._altered:  # it has been named
+            yield from check_head_time(self._connection)
         if self._signed:
             message = f"{self._signed[0].size} events have been signed, but only {self.tree.size} are stored."
             yield Problem(message, self.tree.size)

@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from frs.audit.checkpoints import Checkpoint, read_checkpoint
-from frs.audit.notes import NoteVerifier
+from frs.audit.notes import NoteVerifier, parse_note
 from frs.audit.origins import Origins, is_restored_name
 from frs.audit.report import Problem
 from frs.errors import FrsError
-from frs.store.schema import audit_checkpoint
+from frs.store.schema import audit_checkpoint, audit_event, audit_head
 
 
 def check_names(origins: Origins, public_key: str) -> Iterator[Problem]:
@@ -56,18 +56,41 @@ def read_checkpoints(
                 f"The checkpoint of {row.size} events was signed as {checkpoint.origin}, not the name of its time."
             )
             problems.append(Problem(message))
+        if row.cosigned is not None and not _of_same_tree(row.cosigned, note, public_key, origins):
+            problems.append(Problem(f"The cosigned note of {row.size} events is not the checkpoint of that size."))
         signed.append(checkpoint)
     return signed, problems
+
+
+def check_head_time(connection: sa.Connection) -> Iterator[Problem]:
+    """Check that no event will be dated after an instant that somebody made up: the head's is the last event's."""
+    head, event = audit_head.c, audit_event.c
+    kept = connection.scalar(sa.select(sa.type_coerce(head.last_time, sa.String)).where(head.id == 1))
+    last = connection.scalar(sa.select(sa.type_coerce(event.time, sa.String)).order_by(event.seq.desc()).limit(1))
+    if last is not None and kept != last:
+        yield Problem(f"The log's head says that the last event is of {kept}, but it is of {last}.")
+
+
+def _of_same_tree(cosigned: str | bytes, note: str, public_key: str, origins: Origins) -> bool:
+    """Whether a note with a witness's signature is signed by the log, too, and says what the checkpoint says."""
+    text = cosigned.decode("utf-8", "replace") if isinstance(cosigned, bytes) else cosigned
+    try:
+        read_checkpoint(text, public_key, origins.names)
+        return parse_note(text).text == parse_note(note).text
+    except FrsError:
+        return False
 
 
 def _rows(connection: sa.Connection) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     """Return sizes and notes, the largest size first; the notes as bytes where some are no text any more."""
     columns = audit_checkpoint.c
     try:
-        return connection.execute(sa.select(columns.size, columns.note).order_by(columns.size.desc())).all()
+        whole = sa.select(columns.size, columns.note, columns.cosigned)
+        return connection.execute(whole.order_by(columns.size.desc())).all()
     except sa.exc.DBAPIError:
         note = sa.cast(columns.note, sa.LargeBinary).label("note")
-        return connection.execute(sa.select(columns.size, note).order_by(columns.size.desc())).all()
+        cosigned = sa.cast(columns.cosigned, sa.LargeBinary).label("cosigned")
+        return connection.execute(sa.select(columns.size, note, cosigned).order_by(columns.size.desc())).all()
 
 
 def _in_time(checkpoint: Checkpoint, origins: Origins) -> bool:

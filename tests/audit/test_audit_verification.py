@@ -138,6 +138,8 @@ def test_tree_rewritten_throughout_is_told_by_the_checkpoints(signed: AuditHouse
         ("UPDATE audit_head SET size = 36", SIZE, "counts 36 events, but 37 are stored"),
         ("UPDATE audit_checkpoint SET size = 21 WHERE size = 20", None, "filed under 21 events was signed for 20"),
         ("UPDATE audit_checkpoint SET note = 'none' WHERE size = 20", None, "checkpoint of 20 events fails"),
+        ("UPDATE audit_checkpoint SET cosigned = 'none' WHERE size = 20", None, "cosigned note of 20 events is not"),
+        ("UPDATE audit_head SET last_time = '2099-01-01T00:00:00.000000Z'", None, "the last event is of 2099"),
     ],
 )
 def test_altered_rows_are_found(signed: AuditHouse, statement: str, event: int | None, message: str) -> None:
