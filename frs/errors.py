@@ -263,7 +263,9 @@ CATALOGUE: dict[Reason, Entry] = {
         Status.UNAVAILABLE, "The act could not be logged and did not happen; tell the operator on call."
     ),
     Reason.LOG_INCONSISTENT: Entry(
-        Status.DATA_LOSS, "The log does not verify: stop using the service and tell the oversight body."
+        Status.DATA_LOSS,
+        "The log does not verify: stop using the service and tell the oversight body. "
+        "`frs audit verify --offline` names what differs; `frs restore` brings back a backup.",
     ),
     Reason.EXPORT_INTERRUPTED: Entry(
         Status.ABORTED, "Run the same command again with --resume; what was received is kept."
@@ -319,7 +321,10 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.SHUTTING_DOWN: Entry(Status.UNAVAILABLE, "Reconnect in a moment; the service is restarting."),
     Reason.INDEX_UNAVAILABLE: Entry(Status.UNAVAILABLE, "Try again shortly; the index is being rebuilt."),
     Reason.STORAGE_FULL: Entry(Status.RESOURCE_EXHAUSTED, "Free space on the data volume; nothing was lost."),
-    Reason.STORAGE_FAILED: Entry(Status.UNAVAILABLE, "Check the data volume; the act did not happen."),
+    Reason.STORAGE_FAILED: Entry(
+        Status.UNAVAILABLE,
+        "Check the data volume; the act did not happen. `frs restore` brings back a backup of a damaged file.",
+    ),
     Reason.DATA_DIRECTORY_IN_USE: Entry(
         Status.FAILED_PRECONDITION, "Stop the other server or choose another data directory."
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 from frs.errors import FrsError, Reason
 from frs.recovery.places import RESTORING
 from frs.settings import Settings
+from frs.store.engines import DATABASE_FILE
 
 CERTS = "certs"
 VKEY_FILE = "log.vkey"
@@ -43,3 +44,14 @@ def require_initialised(settings: Settings) -> None:
     refuse_half_restored(settings)
     if not vkey_file(settings).exists():
         raise FrsError(Reason.NOT_INITIALISED, f"{settings.data_dir} is not an initialised data directory")
+
+
+def require_database(settings: Settings) -> None:
+    """Raise STORAGE_FAILED where the database of an initialised directory is gone: no empty one takes its place."""
+    file = settings.data_dir / DATABASE_FILE
+    if not file.exists() or file.stat().st_size == 0:
+        raise FrsError(
+            Reason.STORAGE_FAILED,
+            f"The database {file} is missing or empty, and this data directory has been in use: put it back where it "
+            f"was moved, or bring back a backup with `frs restore`.",
+        )

@@ -22,7 +22,7 @@ import structlog
 from frs import __version__
 from frs.clock import Clock, SystemClock
 from frs.server.application import Application
-from frs.server.folders import certs_folder, require_initialised, server_file
+from frs.server.folders import certs_folder, require_database, require_initialised, server_file
 from frs.server.health import Health, report
 from frs.server.interceptors import Edge
 from frs.server.listening import MIB, check_addresses, listen, make_server, reachable, server_credentials
@@ -60,6 +60,7 @@ class Service:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         """Open the application. Raises FrsError when the service cannot start; nothing stays open then."""
         require_initialised(settings)
+        require_database(settings)
         check_addresses(settings.server)
         self._settings = settings
         self._clock = clock or SystemClock()

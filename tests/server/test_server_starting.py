@@ -175,3 +175,18 @@ def test_service_does_not_start_over_a_rewritten_log(settings: Settings) -> None
         assert database.execute("SELECT size FROM audit_head").fetchone() == events
     unverified = settings.audit.model_copy(update={"verify_at_start": False})
     Application(settings.model_copy(update={"audit": unverified})).close()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_no_empty_database_takes_the_place_of_a_lost_one(settings: Settings, left: bytes | None) -> None:
+    """A database that was moved or emptied is told as that, with what to do, and none is made."""
+    initialise(settings, SystemClock())
+    file = settings.data_dir / DATABASE_FILE
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(FrsError) as caught:
+        Service(settings)
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    assert "`frs restore`" in caught.value.message
+    assert not file.exists() or file.read_bytes() == b""
