@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -137,7 +138,10 @@ def _show_destroyed(contents: dict[str, Any]) -> None:
     show_table(("destroyed", "how many"), rows)
     outside = contents["outside"]
     copies = [(f"pictures from {each['source']}", f"{each['images']}", "") for each in outside["imported"]]
-    copies += [(each["kind"], each["place"], each["made_at"]) for each in outside["copies"]]
+    copies += [
+        (each["kind"], each["place"], f"{datetime.fromisoformat(each['made_at']):%Y-%m-%d %H:%M:%SZ}")
+        for each in outside["copies"]
+    ]
     if copies:
         say("")
         show_table(("outside this system", "where", "made"), copies, "Copies that this system cannot reach")
