@@ -6,8 +6,9 @@ import asyncio
 import shutil
 
 import sqlalchemy as sa
+import structlog
 
-from frs.errors import FrsError
+from frs.errors import FrsError, place
 from frs.server.application import Application
 from frs.server.health import Health
 from frs.server.metrics import Figures
@@ -16,6 +17,7 @@ from frs.server.workers import Workers
 
 EVERY_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
+_log = structlog.get_logger()
 LEAST_FREE_BYTES = 32 * 1024 * 1024
 """Below it a commit may fail at any moment."""
 
@@ -106,6 +108,9 @@ class Probe:
             found, notes, refusal = {Part.STORE: f"it has not answered for {PATIENCE_SECONDS:g} seconds"}, {}, None
         except FrsError as error:
             found, notes, refusal = {Part.STORE: str(error.reason)}, {}, None
+        except Exception as error:  # noqa: BLE001  # the last resort of the task: without it health says for ever what was
+            _log.error("the probe failed", error=type(error).__name__, where=place(error))
+            found, notes, refusal = {Part.STORE: type(error).__name__}, {}, None
         self._readiness.observe(found, notes, refusal)
         await self._health.publish()
 
