@@ -25,7 +25,8 @@ from frs.match.candidate_records import probe_owner
 from frs.match.uploads import Uploads
 from frs.retention.erasers import Erasers
 from frs.retention.erasure import ErasureState
-from frs.retention.hold_scope import NOMINAL
+from frs.retention.hold_scope import NOMINAL, in_force
+from frs.retention.holds import Holds
 from frs.retention.person import PersonErasing, person_mark
 from frs.retention.run_record import log_people
 from frs.settings import Settings
@@ -115,6 +116,7 @@ class Cleaning:
         self._uploads = Uploads(database, vault, audit, settings, clock)
         self._erasers = Erasers(database, vault, audit, galleries, people, self._uploads, settings, clock)
         self._people = PersonErasing(vault, audit, self._erasers)
+        self._holds = Holds(database, vault, audit, clock)
         self._clock = clock
 
     def run(self, actor: Actor, dead: Dead, report: Callable[[int, int], None]) -> dict[str, int]:
@@ -150,8 +152,12 @@ class Cleaning:
 
     def _person(self, tx: Transaction, actor: Actor, nominal: str) -> None:
         done = self._people.erase(tx, nominal, self._clock.now())
+        pseudonym = self._vault.pseudonym("subject", nominal)
+        theirs = sa.select(hold.c.id).where(hold.c.kind == NOMINAL, hold.c.target == pseudonym)
+        for each in tx.connection.scalars(theirs.where(in_force(self._clock.now())).order_by(hold.c.id)).all():
+            self._holds.release_in(tx, actor, each, "The person was erased after the backup was made.")
         # The events of their erasure are lost; without this one their log would not say that they were erased.
-        concerns = References(done.versions, (self._vault.pseudonym("subject", nominal),))
+        concerns = References(done.versions, (pseudonym,))
         said: dict[str, Json] = {"kind": "restoration", "asked_for": True, "destroyed": {**done.counts}}
         self._audit.append(tx, Event(Action.SUBJECT_ERASED, actor, concerns, said))
         # A request that waited for a decision was answered by the erasure, whose record is lost with the old database.

@@ -136,6 +136,7 @@ def test_name_that_only_a_hold_and_a_request_had_does_not_come_back(house: Perso
 
     with made.store.database.read() as connection:
         assert connection.scalars(sa.select(hold.c.target)).all() == [pseudonym]
+        assert connection.scalars(sa.select(hold.c.released_at)).all() != [None]  # it would keep what is left of them
         assert NOMINAL not in repr(connection.execute(sa.select(hold)).all())
         (row,) = connection.execute(sa.select(erasure)).all()
     assert (row.nominal, row.state) == (None, "done")
