@@ -81,13 +81,25 @@ def restore(
 
 @contextmanager
 def _settings(data: Path | None, work: Restoration) -> Iterator[Settings]:
-    """Give the settings, those of the backup where the data directory has none; they go again if the block fails."""
-    target = load_settings(data).data_dir / SETTINGS
+    """Give the settings, those of the backup where the data directory has none; they go again if the block fails.
+
+    What keeps the keys is never taken from a backup, whose signature cannot be verified before they are opened.
+    """
+    here = load_settings(data)
+    target = here.data_dir / SETTINGS
     taken = not target.exists() and work.toml.exists()
     try:
         if taken:
             write_file(target, work.toml.read_bytes())
-        yield load_settings(data)
+        there = load_settings(data)
+        if there.store.kek != here.store.kek:
+            raise FrsError(
+                Reason.SETTINGS_INVALID,
+                f"The backup was made with store.kek = {there.store.kek}: write that into {target} yourself, if it is "
+                f"what keeps the keys here, and restore again.",
+                setting="store.kek",
+            )
+        yield there
     except BaseException:
         if taken:  # whose signature was not verified, perhaps
             target.unlink(missing_ok=True)

@@ -529,3 +529,16 @@ def test_settings_of_a_backup_that_is_refused_are_not_left(
     (data / "frs.toml").write_text("[live]\nworkers = 3\n")
     assert main(arguments) != 0
     assert (data / "frs.toml").read_text() == "[live]\nworkers = 3\n"
+
+
+def test_a_backup_does_not_say_what_keeps_the_keys(
+    house: AuditHouse, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its signature cannot be verified before the keys are opened: a module that it names is never loaded."""
+    (house.settings.data_dir / "frs.toml").write_text("[store]\nkek = 'tests.recovery.nowhere:Evil'\n")
+    make(house, tmp_path / "b.frs")
+    data = tmp_path_factory.mktemp("new")
+    arguments = ["restore", str(tmp_path / "b.frs"), "--data", str(data), "--journal", str(tmp_path / "none")]
+    assert main(arguments) == 1
+    assert "store.kek" in capsys.readouterr().err
+    assert not (data / "frs.toml").exists()

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:  # a statement for each table and index
+def upgrade() -> None:  # noqa: PLR0915  # a statement for each table and index
     """Go to this revision."""
     op.create_table(
         "audit_checkpoint",
@@ -279,6 +279,7 @@ def upgrade() -> None:  # a statement for each table and index
         ),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_alert_nominal", "alert", ["nominal"], unique=False)
     op.create_index("ix_alert_deployment_id", "alert", ["deployment_id"], unique=False)
     op.create_index("ix_alert_state", "alert", ["state"], unique=False)
     op.create_index("ix_alert_subject_id", "alert", ["subject_id"], unique=False)
@@ -489,6 +490,7 @@ def upgrade() -> None:  # a statement for each table and index
         sa.PrimaryKeyConstraint("key"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_job_candidate_nominal", "job_candidate", ["nominal"], unique=False)
     op.create_index("ix_job_candidate_job_id", "job_candidate", ["job_id"], unique=False)
     op.create_index("ix_job_candidate_probe_id", "job_candidate", ["probe_id"], unique=False)
     op.create_index("ix_job_candidate_subject_id", "job_candidate", ["subject_id"], unique=False)
