@@ -128,7 +128,7 @@ def _fields(f: Figures) -> list[tuple[str, object]]:
         (
             "true alerts",
             f"{f.true_alerts:,}: {f.confirmed_true:,} confirmed true, {f.confirmed_false:,} confirmed false, "
-            f"{f.unconfirmed:,} unconfirmed",
+            f"{f.unconfirmed:,} unconfirmed, {_not_engaged(f):,} without a recorded engagement",
         ),
         (
             "false alerts",
@@ -139,6 +139,11 @@ def _fields(f: Figures) -> list[tuple[str, object]]:
         ("to adjudication", _times(f.to_adjudication)),
         ("to engagement", _times(f.to_engagement)),
     ]
+
+
+def _not_engaged(f: Figures) -> int:
+    """Return how many true alerts are not followed by a recorded engagement yet."""
+    return f.true_alerts - f.confirmed_true - f.confirmed_false - f.unconfirmed
 
 
 def _times(t: ResponseTimes) -> str:
