@@ -288,7 +288,7 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.ERASURE_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the erasure's name with `frs erasure list`."),
     Reason.ERASURE_DECIDED: Entry(Status.FAILED_PRECONDITION, "Read the decision with `frs erasure show`."),
     Reason.PERSON_NOT_FOUND: Entry(
-        Status.NOT_FOUND, "Check the nominal; nothing is held on it and the log does not name it."
+        Status.NOT_FOUND, "Check the nominal or the photograph; nothing that is held or logged belongs to it."
     ),
     Reason.ERASED: Entry(
         Status.FAILED_PRECONDITION, "It was erased, on request or when its retention ended; the log says when."
