@@ -85,6 +85,14 @@ def read_any_origin(note: str, vkey: str) -> Checkpoint:
     return read_checkpoint(note, vkey, (origin,) if same else ())
 
 
+def kept_apart(folder: Path) -> str | None:
+    """Return the note that the keyring in ``folder`` says was signed last, unverified; None where it cannot be read."""
+    try:
+        return (folder / CHECKPOINT_FILE).read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
 class CheckpointSigner:
     """Signs checkpoints of one log and remembers the last."""
 

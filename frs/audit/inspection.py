@@ -52,13 +52,15 @@ def verify_database(
     vault: Vault | None = None,
     progress: Progress | None = None,
     open_payloads: bool = True,
+    apart: str | None = None,
 ) -> VerificationReport:
     """Verify the whole log with its public key (a vkey), under each name that it has had.
 
+    ``apart`` is the checkpoint that the keyring says was signed last, read before the connection's snapshot began.
     With a vault, payloads are opened and compared with their leaves; without ``open_payloads`` it is only checked that
     each one that was not erased is there. Of very many problems the first thousand are reported.
     """
-    inspection = _Inspection(connection, public_key, vault, open_payloads)
+    inspection = _Inspection(connection, public_key, vault, open_payloads, apart)
     problems: list[Problem] = []
     try:
         for problem in inspection.run(progress or (lambda _done, _all: None)):
@@ -73,12 +75,15 @@ def verify_database(
         checkpoints=inspection.checked,
         payloads_opened=inspection.opened,
         payloads_erased=inspection.erased,
+        signed=inspection.signed,
         problems=tuple(problems),
     )
 
 
 class _Inspection:
-    def __init__(self, connection: sa.Connection, public_key: str, vault: Vault | None, open_payloads: bool) -> None:
+    def __init__(
+        self, connection: sa.Connection, public_key: str, vault: Vault | None, open_payloads: bool, apart: str | None
+    ) -> None:
         self.tree = ChunkedTree()
         self.checked = 0
         self.opened = 0
@@ -87,19 +92,20 @@ class _Inspection:
         self._key = public_key
         self._vault = vault
         self._opens = open_payloads
+        self._apart = apart
         self._origins = Origins.load(connection)
         self._starts = {origin.first_seq for origin in self._origins if origin.number}
         self._leaves = LeafChecker()
         self._references = ReferenceChecker()
         self._altered: set[int] = set()
         self._signed: list[Checkpoint] = []  # not yet reached, the next one last
-        self._agreed = 0  # the largest signed size whose root agreed
+        self.signed = 0  # the largest signed size whose root agreed
         self._differed = False
 
     def run(self, progress: Progress) -> Iterator[Problem]:
         counted = self._connection.scalar(sa.select(audit_head.c.size).where(audit_head.c.id == 1)) or 0
         yield from check_names(self._origins, self._key)
-        self._signed, problems = read_checkpoints(self._connection, self._key, self._origins)
+        self._signed, problems = read_checkpoints(self._connection, self._key, self._origins, self._apart)
         yield from problems
         yield from self._check_roots()
         while rows := self._read_chunk(self.tree.size, counted):
@@ -203,10 +209,10 @@ class _Inspection:
             checkpoint = self._signed.pop()
             self.checked += 1
             if checkpoint.root == self.tree.root(checkpoint.size):
-                self._agreed = checkpoint.size
+                self.signed = checkpoint.size
             elif not self._differed:  # all later ones differ with it
                 self._differed = True
-                span = f"{self._agreed} to {checkpoint.size - 1}"
+                span = f"{self.signed} to {checkpoint.size - 1}"
                 yield Problem(
                     f"The first {checkpoint.size} events are not those that were signed: one of {span} differs."
                 )

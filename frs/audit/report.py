@@ -29,6 +29,8 @@ class VerificationReport:
     payloads_erased: int
     """Payloads whose key has been destroyed."""
     problems: tuple[Problem, ...]
+    signed: int = 0
+    """Events, from the first on, that a signed checkpoint covers and agrees with."""
 
     @property
     def verified(self) -> bool:

@@ -35,9 +35,12 @@ def check_names(origins: Origins, public_key: str) -> Iterator[Problem]:
 
 
 def read_checkpoints(
-    connection: sa.Connection, public_key: str, origins: Origins
+    connection: sa.Connection, public_key: str, origins: Origins, apart: str | None
 ) -> tuple[list[Checkpoint], list[Problem]]:
-    """Return the checkpoints that were signed, the smallest last, and what is wrong with the others."""
+    """Return the checkpoints that were signed, the smallest last, and what is wrong with the others.
+
+    ``apart`` is a note that is kept outside the database, which nobody who changed the database could take out.
+    """
     signed: list[Checkpoint] = []
     problems: list[Problem] = []
     for row in _rows(connection):
@@ -59,6 +62,14 @@ def read_checkpoints(
         if row.cosigned is not None and not _of_same_tree(row.cosigned, note, public_key, origins):
             problems.append(Problem(f"The cosigned note of {row.size} events is not the checkpoint of that size."))
         signed.append(checkpoint)
+    if apart is not None:
+        try:
+            last = read_checkpoint(apart, public_key, origins.names)
+        except FrsError as error:
+            return signed, [*problems, Problem(f"The checkpoint in the keyring fails: {error.message}")]
+        if last not in signed:
+            signed.append(last)
+            signed.sort(key=lambda each: -each.size)
     return signed, problems
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from frs.audit.checkpoints import Checkpoint, read_any_origin
+from frs.audit.checkpoints import Checkpoint, kept_apart, read_any_origin
 from frs.audit.event import commitment
 from frs.audit.proofs import verify_consistency, verify_inclusion
 from frs.audit.report import VerificationReport
@@ -161,16 +161,23 @@ def verify_stored_log(settings: Settings, key_file: Path) -> LogReport:
     Payloads are opened and compared with their leaves where the keyring can be opened.
     """
     vkey = read_key(key_file)
+    apart = kept_apart(settings.keyring_path)
     try:
         with vault_at_rest(settings) as (vault, why_not), inspect_database(settings) as connection, progress() as bar:
             task = bar.add_task("events", total=None)
             report: VerificationReport = verify_database(
-                connection, vkey, vault, lambda done, events: bar.update(task, completed=done, total=events)
+                connection,
+                vkey,
+                vault,
+                lambda done, events: bar.update(task, completed=done, total=events),
+                apart=apart,
             )
     except sa.exc.SQLAlchemyError as error:
         raise FrsError(Reason.NOT_INITIALISED, f"the database cannot be read: {error}") from None
     problems = tuple(problem.message for problem in report.problems)
-    earlier = f"{report.checkpoints} stored checkpoints agree" if not problems else "see the problems"
+    earlier = f"{report.checkpoints} signed checkpoints agree" if not problems else "see the problems"
+    if not problems and report.signed < report.events:
+        earlier += f"; the newest {report.events - report.signed} events are not signed yet"
     return LogReport(
         report.events,
         report.root,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frs.audit.checkpoints import kept_apart
 from frs.audit.inspection import verify_database
 from frs.audit.report import VerificationReport
 from frs.errors import FrsError, Reason
@@ -34,8 +35,9 @@ def diagnose_log(settings: Settings) -> list[Finding]:
 
 def _verify(settings: Settings, vault: Vault | None) -> VerificationReport:
     vkey = vkey_file(settings).read_text().strip()
+    apart = kept_apart(settings.keyring_path)
     with inspect_database(settings) as connection:
-        report = verify_database(connection, vkey, vault)
+        report = verify_database(connection, vkey, vault, apart=apart)
     if report.problems:
         raise FrsError(Reason.LOG_INCONSISTENT, report.problems[0].message)
     return report

@@ -110,6 +110,30 @@ def test_payloads_that_cannot_be_opened_are_told(
     installation.open()
 
 
+def test_checkpoints_that_were_taken_away_do_not_take_the_proof_with_them(
+    installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last checkpoint is kept beside the keys as well: what was signed is known without the database."""
+    event = Event(Action.LOG_READ, Actor.system(), payload={})
+    installation.store.database.write(lambda tx: installation.audit.append(tx, event))
+    settings = installation.settings
+    installation.close()
+    assert verify(settings.data_dir) == 0
+    assert "1 signed checkpoints agree; the newest 1 events are not signed yet" in capsys.readouterr().out
+    with closing(sqlite3.connect(settings.data_dir / DATABASE_FILE)) as connection:
+        connection.execute("DELETE FROM audit_checkpoint")
+        connection.commit()
+    assert verify(settings.data_dir) == 0
+    assert "1 signed checkpoints agree" in capsys.readouterr().out
+    note = settings.keyring_path / "checkpoint"
+    kept = note.read_bytes()
+    note.write_bytes(kept.replace(b"\n", b"\nnonsense\n", 1))
+    assert verify(settings.data_dir) == 5
+    assert "The checkpoint in the keyring fails" in capsys.readouterr().out
+    note.write_bytes(kept)
+    installation.open()
+
+
 def test_of_many_problems_people_are_told_twenty(
     installation: Installation, signer: CheckpointSigner, capsys: pytest.CaptureFixture[str]
 ) -> None:
