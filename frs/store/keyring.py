@@ -18,11 +18,9 @@ caches when destroyed, but the interpreter does not overwrite freed memory.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +30,8 @@ from frs.clock import Clock, SystemClock
 from frs.errors import FrsError, Reason
 from frs.store.kek import KEY_BYTES, KeyEncryptionKey
 from frs.store.key_custody import KeyCustody
+from frs.store.key_destructions import OwedDestructions, newest_position
+from frs.store.key_wrapping import KeyWrapping, Rotation, owner_context
 from frs.store.keycache import KeyCache
 from frs.store.keyfile import KeyFile
 from frs.store.keyring_creation import (
@@ -43,21 +43,9 @@ from frs.store.keyring_creation import (
     secret_context,
 )
 from frs.store.lock import FolderLock
-from frs.store.schema import key_destruction
 from frs.store.transaction import CommitParticipant, Transaction
 
-__all__ = ["LOG_SIGNING_SECRET", "PSEUDONYM_SECRET", "Keyring", "create_keyring"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """A change of the key-encryption key."""
-
-    old_key: str
-    new_key: str
-    note: str
-    rewrapped: int
-    """Keys and secrets wrapped anew."""
+__all__ = ["LOG_SIGNING_SECRET", "PSEUDONYM_SECRET", "Keyring", "Rotation", "create_keyring"]
 
 
 class Keyring(CommitParticipant):
@@ -75,9 +63,7 @@ class Keyring(CommitParticipant):
         self.path = path
         """The keyring's folder."""
         self._file = file
-        self._kek = kek
-        self._keks = {kek.id: kek}  # and the next one, during a rotation
-        self._custody = custody
+        self._wrapping = KeyWrapping(file, kek, custody)
         self._clock = clock
         self._folder_lock = lock
         self._memory = threading.RLock()  # guards all below
@@ -87,9 +73,7 @@ class Keyring(CommitParticipant):
         self._dying: set[str] = set()
         self._destructions = 0  # counts, so that a reader that was overtaken by one does not cache what it read
         self._attached = False
-        self._act: tuple[int, Transaction] | None = None  # thread and transaction of the running act
-        self._doomed: list[tuple[Transaction, int, str]] = []  # in the open group; how far the journal then went, owner
-        self._due: list[tuple[int, str]] = []  # committed, to be carried out
+        self._owed = OwedDestructions(clock, self._carry_out)
 
     @classmethod
     def open(
@@ -141,7 +125,7 @@ class Keyring(CommitParticipant):
 
     def secret(self, name: str) -> bytes:
         """Return a secret of the installation, 32 bytes. Raises FrsError: NOT_INITIALISED, KEY_WRONG."""
-        key = self._unwrapped(lambda: self._file.secret(name), secret_context(name))
+        key = self._wrapping.unwrapped(lambda: self._file.secret(name), secret_context(name))
         if key is None:
             raise FrsError(
                 Reason.NOT_INITIALISED, f"The keyring at {self.path} is unfinished: it lacks the {name} key."
@@ -154,7 +138,7 @@ class Keyring(CommitParticipant):
             if (known := self._known(owner)) is not None:
                 return known
             before = self._destructions
-        key = self._unwrapped(lambda: self._file.find(owner), _owner_context(owner))
+        key = self._wrapping.unwrapped(lambda: self._file.find(owner), owner_context(owner))
         if key is None:
             raise self._missing(owner)
         with self._memory:
@@ -167,7 +151,7 @@ class Keyring(CommitParticipant):
         with self._memory:
             if (known := self._known(owner)) is not None:
                 return known
-            key = self._unwrapped(lambda: self._file.find(owner), _owner_context(owner))
+            key = self._wrapping.unwrapped(lambda: self._file.find(owner), owner_context(owner))
             if key is not None:
                 self._cache.put(owner, key)
                 return key
@@ -186,17 +170,8 @@ class Keyring(CommitParticipant):
         """
         if not owners:
             return
-        act = self._act
-        if act is None or act[0] != threading.get_ident():
+        if not self._owed.with_act(owners):
             self._carry_out(owners, None)
-            return
-        tx, now = act[1], self._clock.now()
-        tx.connection.execute(key_destruction.insert(), [{"owner": each, "requested_at": now} for each in owners])
-        last: int = tx.connection.scalar(sa.select(sa.func.max(key_destruction.c.position))) or 0
-        tx.erases = True
-        with self._memory:
-            self._doomed += [(tx, last, each) for each in owners]
-        tx.after_commit(self._carry_out_doomed)
 
     def destroyed(self, owner: str) -> bool:
         """Whether an owner's key has been destroyed."""
@@ -233,7 +208,7 @@ class Keyring(CommitParticipant):
     @property
     def kek_id(self) -> str:
         """The name of the key-encryption key in use."""
-        return self._kek.id
+        return self._wrapping.kek_id
 
     def rotate(self, note: str, report: Callable[[int, int], None] | None = None) -> Rotation:
         """Wrap every key and secret with a new key-encryption key and destroy the old one.
@@ -244,59 +219,29 @@ class Keyring(CommitParticipant):
         FrsError: KEY_MISSING, KEY_WRONG, STORAGE_FULL, STORAGE_FAILED; then nothing has changed.
         """
         with self._changing:
-            old, new = self._kek, self._custody.create()
-            with self._memory:
-                self._keks[new.id] = new
-            said = {"old_key": old.id, "new_key": new.id, "note": note}
-
-            def rewrap(kind: str, name: str, wrapped: bytes) -> bytes:
-                context = secret_context(name) if kind == "secret" else _owner_context(name)
-                return new.wrap(old.unwrap(wrapped, context), context)
-
-            try:
-                count = self._file.rewrap(rewrap, new.id, json.dumps(said), report or _unreported)
-            except BaseException:
-                # The file says which key is wanted, whatever failed; if it cannot be read, both stay until it can.
-                self._use(new if self._file.kek_id() == new.id else old)
-                raise
-            self._use(new)
-        return Rotation(old.id, new.id, note, count)
-
-    def _use(self, kek: KeyEncryptionKey) -> None:
-        """Use one of two keys from now on and destroy the other."""
-        self._kek = kek
-        self._custody.keep_only(kek.id)
-        with self._memory:
-            self._keks = {kek.id: kek}
+            return self._wrapping.rotate(note, report)
 
     @property
     def unlogged_rotation(self) -> Rotation | None:
         """The rotation that was carried out and not yet reported to :meth:`rotation_logged`; its count is not known."""
-        said = self._file.unlogged_rotation()
-        if said is None:
-            return None
-        parts = json.loads(said)
-        return Rotation(parts["old_key"], parts["new_key"], parts["note"], 0)
+        return self._wrapping.unlogged()
 
     def rotation_logged(self) -> None:
         """Forget the last rotation: the log holds it."""
-        self._file.rotation_logged()
+        self._wrapping.logged()
 
     # --- taking part in the database's commit ---
 
     def attach(self, connection: sa.Connection) -> None:
         """Carry out the destructions that were committed but not done, or that an older copy of the keyring forgot."""
         through = self._file.destroyed_through()
-        newest = connection.scalar(sa.select(sa.func.max(key_destruction.c.position))) or 0
-        if newest < through:  # the database is older than the keyring: go through all it knows
+        if newest_position(connection) < through:  # the database is older than the keyring: go through all it knows
             through = 0
             self._file.destroy([], self._clock.now(), through)
-        table = key_destruction.c
-        query = sa.select(table.position, table.owner).where(table.position > through).order_by(table.position)
+        self._owed.take_over(connection, through)
         with self._memory:
-            self._due = [(position, owner) for position, owner in connection.execute(query)]
             self._attached = True
-        self._carry_out_due()
+        self._owed.carry_out()
 
     def detach(self) -> None:
         """Go back to making each new key durable at once."""
@@ -306,40 +251,26 @@ class Keyring(CommitParticipant):
 
     def begin_act(self, tx: Transaction) -> None:
         """Note the act on whose thread a destruction belongs to it."""
-        self._act = (threading.get_ident(), tx)
+        self._owed.begin_act(tx)
 
     def keep_act(self) -> None:
         """Let go of the act."""
-        self._act = None
+        self._owed.keep_act()
 
     def undo_act(self) -> None:
         """Forget the destructions of the failed act."""
-        assert self._act is not None
-        tx, self._act = self._act[1], None
-        with self._memory:
-            self._doomed = [doomed for doomed in self._doomed if doomed[0] is not tx]
+        self._owed.undo_act()
 
     def prepare(self) -> None:
         """Make new keys durable and retry destructions that failed. Raises FrsError STORAGE_FULL or _FAILED."""
         self._make_durable()
-        self._carry_out_due()
+        self._owed.carry_out()
 
     def rolled_back(self) -> None:
         """Forget the group's destructions. Keys made in it stay: without data they are harmless."""
-        self._act = None
-        with self._memory:
-            self._doomed.clear()
+        self._owed.rolled_back()
 
     # --- inside ---
-
-    def _unwrapped(self, read: Callable[[], tuple[bytes, str] | None], context: bytes) -> bytes | None:
-        """Unwrap what ``read`` finds with the key that it names; it is read again when a rotation came between."""
-        while (found := read()) is not None:
-            wrapped, kek_id = found
-            kek = self._keks.get(kek_id)
-            if kek is not None or read() == found:
-                return (kek or self._kek).unwrap(wrapped, context)
-        return None
 
     def _known(self, owner: str) -> bytes | None:
         return self._cache.get(owner) or self._fresh.get(owner)
@@ -355,31 +286,11 @@ class Keyring(CommitParticipant):
                 batch = dict(self._fresh)
             if not batch:
                 return
-            self._file.add_keys({o: self._kek.wrap(k, _owner_context(o)) for o, k in batch.items()}, self._kek.id)
+            self._wrapping.add_keys(batch)
             with self._memory:
                 for owner in batch:
                     if (key := self._fresh.pop(owner, None)) is not None:
                         self._cache.put(owner, key)
-
-    def _carry_out_doomed(self) -> None:
-        with self._memory:
-            self._due += [(position, owner) for _, position, owner in self._doomed]
-            self._doomed.clear()
-        try:
-            self._carry_out_due()
-        except FrsError as error:
-            message = f"The act happened, but the destruction of its keys is still owed: {error.message}"
-            raise FrsError(error.reason, message) from error
-
-    def _carry_out_due(self) -> None:
-        with self._memory:
-            due = list(self._due)
-        if not due:
-            return
-        self._carry_out([owner for _, owner in due], max(position for position, _ in due))
-        done = frozenset(due)  # a restoration carries out a whole journal at once
-        with self._memory:
-            self._due = [entry for entry in self._due if entry not in done]
 
     def _carry_out(self, owners: Sequence[str], through: int | None) -> None:
         with self._changing:
@@ -398,12 +309,3 @@ class Keyring(CommitParticipant):
         for owner in owners:
             self._cache.forget(owner)
             self._fresh.pop(owner, None)
-
-
-def _unreported(done: int, total: int) -> None:
-    """Tell nobody."""
-    del done, total
-
-
-def _owner_context(owner: str) -> bytes:
-    return b"owner\x00" + owner.encode("utf-8")
