@@ -11,65 +11,23 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
-import sqlalchemy as sa
 import structlog
 
 from frs.audit.checkpoints import Checkpoint, CheckpointSigner
 from frs.audit.erasure_journal import ErasureJournal, JournalSigner
 from frs.audit.log import AuditLog
 from frs.audit.witness_client import RefusedError, WitnessClient
+from frs.audit.witness_state import DAMNING, WitnessState, cosigned_before, lag_seconds, refusal
 from frs.audit.witnessed import check_erasures, check_log, cosigned_at, read_shown
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, place
 from frs.settings import AuditSettings
 from frs.store.database import Database
-from frs.store.schema import audit_checkpoint, key_destruction
 
 _log = structlog.get_logger("frs.witnessing")
 LOOK_SECONDS = 30.0
 """A log that does not grow asks the witness this often what it has, to notice that it is gone or was shown a fork."""
-_DAMNING = frozenset({Reason.WITNESS_CONFLICT, Reason.LOG_INCONSISTENT})
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessState:
-    """How it stands with the witness."""
-
-    name: str
-    cosigned: int
-    """Events that the newest cosigned checkpoint covers."""
-    erasures: int
-    """Destroyed keys that the witness is known to have."""
-    lag_seconds: float
-    """For how long the oldest of what is signed, or destroyed, has been waiting for the witness."""
-    failure: FrsError | None
-    """Why the last attempt failed; None when it did not."""
-    refusal: FrsError | None
-    """Why nothing may be served, if so."""
-
-
-def make_client(settings: AuditSettings) -> WitnessClient | None:
-    """Return a client of the witness of the settings, or None without one.
-
-    Raises FrsError: SETTINGS_INVALID, WITNESS_UNTRUSTED when ``audit.witness_vkey`` is no key.
-    """
-    if not settings.witness_url:
-        return None
-    vkey = settings.witness_vkey
-    if not vkey:
-        message = "audit.witness_vkey: the witness's verifier key must be set beside its address."
-        raise FrsError(Reason.SETTINGS_INVALID, message, setting="audit.witness_vkey")
-    if "+" not in vkey:
-        try:
-            vkey = Path(vkey).read_text()
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            message = f"audit.witness_vkey: {vkey} is neither a key nor a file that can be read."
-            raise FrsError(Reason.SETTINGS_INVALID, message, setting="audit.witness_vkey") from error
-    return WitnessClient(settings.witness_url, vkey, settings.witness_ca, settings.witness_timeout_seconds)
 
 
 class Witnessing:
@@ -95,7 +53,8 @@ class Witnessing:
         self._known: int | None = None  # size that the witness has; None until compared
         self._looked = 0.0  # when it last answered, monotonic seconds
         self._journal: ErasureJournal | None = None  # as far as the witness has it; None until compared
-        self._cosigned = self._cosigned_before()
+        with database.read() as connection:
+            self._cosigned = cosigned_before(connection, audit, client.verifier)
         self._announced = False  # whether the witness has a journal at all
         self._erasures = self._erased_position = 0
         self._failure: FrsError | None = None
@@ -115,7 +74,7 @@ class Witnessing:
                     self._journal_signer.check(connection)
                 self._compare()
         except FrsError as error:
-            if error.reason in _DAMNING or self._settings.witness_policy == "stop":
+            if error.reason in DAMNING or self._settings.witness_policy == "stop":
                 raise
             self._note(error)
 
@@ -162,11 +121,11 @@ class Witnessing:
 
     def state(self) -> WitnessState:
         """Return how it stands. Raises what the database raises."""
-        lag = self._lag()
-        failure = self._failure
-        return WitnessState(
-            self._client.name, self._cosigned, self._erasures, lag, failure, self._refusal(failure, lag)
-        )
+        with self._database.read() as connection:
+            lag = lag_seconds(connection, self._cosigned, self._erased_position, self._clock.now())
+        failure, name = self._failure, self._client.name
+        refused = refusal(self._settings, name, failure, lag)
+        return WitnessState(name, self._cosigned, self._erasures, lag, failure, refused)
 
     # --- comparing ---
 
@@ -280,38 +239,5 @@ class Witnessing:
         before, self._failure = self._failure, error
         if before is None or before.reason is not error.reason:
             _log.warning("not witnessed", reason=str(error.reason), message=error.message, **more)
-        if error.reason in _DAMNING:
+        if error.reason in DAMNING:
             self._audit.stop(error)
-
-    def _refusal(self, failure: FrsError | None, lag: float) -> FrsError | None:
-        if failure is not None and failure.reason in _DAMNING:
-            return failure
-        if self._settings.witness_policy != "stop" or lag <= self._settings.witness_grace_seconds:
-            return None
-        reason = failure.reason if failure is not None else Reason.WITNESS_UNAVAILABLE
-        why = failure.message if failure is not None else f"{self._client.name} has not answered yet."
-        message = f"The newest events have been without the witness's signature for {lag:.0f} seconds: {why}"
-        return FrsError(reason, message)
-
-    def _lag(self) -> float:
-        signed, destroyed = audit_checkpoint.c, key_destruction.c
-        with self._database.read() as connection:
-            waiting: list[datetime | None] = [
-                connection.scalar(sa.select(sa.func.min(signed.created_at)).where(signed.size > self._cosigned)),
-                connection.scalar(
-                    sa.select(sa.func.min(destroyed.requested_at)).where(destroyed.position > self._erased_position)
-                ),
-            ]
-        now = self._clock.now()
-        return max((max(0.0, (now - since).total_seconds()) for since in waiting if since is not None), default=0.0)
-
-    def _cosigned_before(self) -> int:
-        """Return the size of the newest checkpoint of this log's name that this witness has cosigned, as kept."""
-        signed = audit_checkpoint.c
-        query = sa.select(signed.cosigned).where(signed.cosigned.is_not(None)).order_by(signed.size.desc()).limit(1)
-        with self._database.read() as connection:
-            note: str | None = connection.scalar(query)
-        if note is None or cosigned_at(self._client.verifier, note) is None:
-            return 0
-        checkpoint = self._audit.read(note)
-        return checkpoint.size if checkpoint.origin == self._audit.origin else 0

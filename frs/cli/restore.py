@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from frs.audit.chosen_witness import make_client
 from frs.audit.erasure_journal import parse_journal_text
 from frs.audit.notes import NoteVerifier
-from frs.audit.witnessing import make_client
 from frs.cli.options import AsJson, Data, application, load_settings, print_json
 from frs.cli.output import progress, say
 from frs.clock import SystemClock

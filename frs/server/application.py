@@ -12,10 +12,12 @@ from typing import Self
 from frs import __version__
 from frs.audit.actions import Action
 from frs.audit.checkpoints import CheckpointSigner
+from frs.audit.chosen_witness import make_client
 from frs.audit.log import AuditLog
 from frs.audit.starting import verify_at_start
 from frs.audit.timer import CheckpointTimer
-from frs.audit.witnessing import Witnessing, WitnessState, make_client
+from frs.audit.witness_state import WitnessState
+from frs.audit.witnessing import Witnessing
 from frs.clock import Clock, SystemClock
 from frs.embed.loading import load_engine
 from frs.errors import FrsError

@@ -15,10 +15,10 @@ from importlib import metadata
 
 from frs import __version__
 from frs.access.issued import identities, own_certificates
+from frs.audit.chosen_witness import make_client
 from frs.audit.notes import NoteVerifier
 from frs.audit.origins import Origins
 from frs.audit.witnessed import check_log, cosigned_at, read_shown
-from frs.audit.witnessing import make_client
 from frs.clock import Clock
 from frs.embed.loading import build_engine
 from frs.embed.pack import find_pack, load_pack

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from frs.audit.witnessing import WitnessState
+from frs.audit.witness_state import WitnessState
 from frs.match.tally import StreamCounts
 from frs.server.workers import Workers
 

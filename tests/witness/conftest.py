@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from frs.audit.witnessing import Witnessing, make_client
+from frs.audit.chosen_witness import make_client
+from frs.audit.witnessing import Witnessing
 from frs.clock import Clock, SystemClock
 from frs.settings import Settings
 from frs.store.database import Transaction

@@ -11,10 +11,11 @@ from contextlib import closing, suppress
 import pytest
 
 from frs.audit.checkpoints import Checkpoint
+from frs.audit.chosen_witness import make_client
 from frs.audit.cosignatures import Cosigner
 from frs.audit.erasure_journal import JournalEntry, journal_text
 from frs.audit.notes import NoteSigner
-from frs.audit.witnessing import Witnessing, make_client
+from frs.audit.witnessing import Witnessing
 from frs.errors import FrsError, Reason
 from tests.witness.conftest import WitnessedHouse, settings_of
 

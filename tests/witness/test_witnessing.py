@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from frs.audit.chosen_witness import make_client
 from frs.audit.erasure_journal import check_journal
 from frs.audit.witness_client import WitnessClient
-from frs.audit.witnessing import make_client
 from frs.errors import FrsError, Reason
 from frs.settings import AuditSettings
 from tests.manual_clock import ManualClock
