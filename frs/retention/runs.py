@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,8 +20,9 @@ import structlog
 
 from frs.audit.log import AuditLog
 from frs.clock import Clock
-from frs.errors import FrsError, Reason
-from frs.retention.due import SOURCES, Key, entries_due
+from frs.errors import FrsError
+from frs.retention.batches import Batches, DueRow, nobody_to_blame
+from frs.retention.due import SOURCES, entries_due
 from frs.retention.erasers import Erasers
 from frs.retention.holds import Holds
 from frs.retention.periods import Kind, periods
@@ -45,17 +44,6 @@ SUBJECTS = "subjects"
 """Counted beside the kinds: people of the watchlists that went."""
 
 _log = structlog.get_logger()
-_NOBODY_TO_BLAME = frozenset(
-    {
-        Reason.STORAGE_FULL,
-        Reason.STORAGE_FAILED,
-        Reason.SHUTTING_DOWN,
-        Reason.LOG_UNAVAILABLE,
-        Reason.LOG_INCONSISTENT,
-        Reason.OVERLOADED,
-    }
-)
-"""No single thing of a batch is at fault: each alone would fail as well."""
 
 
 class PolicyVersion(Protocol):
@@ -65,16 +53,6 @@ class PolicyVersion(Protocol):
     def version(self) -> int:
         """Of the policy in force."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: Key
-    start: datetime
-
-
-_Find = Callable[[Transaction, "_Row | None", int], "list[_Row]"]
-_Destroy = Callable[[Transaction, "Sequence[_Row]"], None]
 
 
 class RetentionRuns:
@@ -105,13 +83,13 @@ class RetentionRuns:
         with self._running:
             return _Round(self, actor, stop).run()
 
-    def due(self, connection: sa.Connection, kind: Kind, after: _Row | None, limit: int) -> list[_Row]:
+    def due(self, connection: sa.Connection, kind: Kind, after: DueRow | None, limit: int) -> list[DueRow]:
         """Return what is due of a kind now and held by nothing, in order, behind ``after``."""
         source, now = SOURCES[kind], self._clock.now()
         query = source.walk(self._periods[kind].cutoff(now)).where(source.unheld(now)).limit(limit)
         if after is not None:
             query = query.where(source.after(after.start, after.id))
-        return [_Row(row.id, row.start) for row in connection.execute(query)]
+        return [DueRow(row.id, row.start) for row in connection.execute(query)]
 
 
 class _Round:
@@ -122,6 +100,7 @@ class _Round:
         self._database, self._audit, self._erasers = runs._database, runs._audit, runs._erasers
         self._record = RunRecord(runs._clock.now(), runs._policy.version)
         self._failure: Exception | None = None
+        self._batches = Batches(self._database, stop, self._failed)
 
     def run(self) -> Run:
         self._database.write(lambda tx: log_run(tx, self._audit, Actor.system(), interrupted=True))
@@ -140,12 +119,12 @@ class _Round:
             self._lists()
             return
         limit = PAYLOADS_AT_ONCE if kind is Kind.PAYLOAD else BATCH
-        self._sweep(kind, limit, partial(self._find, kind), partial(self._destroy, kind))
+        self._batches.sweep(kind, limit, partial(self._find, kind), partial(self._destroy, kind))
 
-    def _find(self, kind: Kind, tx: Transaction, after: _Row | None, limit: int) -> list[_Row]:
+    def _find(self, kind: Kind, tx: Transaction, after: DueRow | None, limit: int) -> list[DueRow]:
         return self._runs.due(tx.connection, kind, after, limit)
 
-    def _destroy(self, kind: Kind, tx: Transaction, rows: Sequence[_Row]) -> None:
+    def _destroy(self, kind: Kind, tx: Transaction, rows: Sequence[DueRow]) -> None:
         """Destroy within the act, and count there."""
         ids: list[Any] = [row.id for row in rows]
         erasers = self._erasers
@@ -179,7 +158,7 @@ class _Round:
 
     def _lists(self) -> None:
         """Empty every list that is due: retire one that only expired, then destroy the entries that nothing holds."""
-        after: _Row | None = None
+        after: DueRow | None = None
         while not self._stop():
             with self._database.read() as connection:
                 rows = self._runs.due(connection, Kind.WATCHLIST, after, BATCH)
@@ -194,14 +173,14 @@ class _Round:
                     if states[name] != "retired":
                         why = "It expired, and what it holds is kept no longer."
                         self._runs._watchlists.retire(Actor.system(), name, why)
-                    self._sweep(Kind.WATCHLIST, BATCH, partial(self._entries, name), partial(self._erase, name))
+                    self._batches.sweep(Kind.WATCHLIST, BATCH, partial(self._entries, name), partial(self._erase, name))
                 except Exception as error:
-                    if _nobody_to_blame(error):
+                    if nobody_to_blame(error):
                         raise
                     self._failed(Kind.WATCHLIST, error)
             after = rows[-1]
 
-    def _entries(self, name: str, tx: Transaction, after: _Row | None, limit: int) -> list[_Row]:
+    def _entries(self, name: str, tx: Transaction, after: DueRow | None, limit: int) -> list[DueRow]:
         """Return entries to destroy, if the list itself is due and not held in the act as well."""
         source, now = SOURCES[Kind.WATCHLIST], self._runs._clock.now()
         cutoff = self._runs._periods[Kind.WATCHLIST].cutoff(now)
@@ -212,52 +191,12 @@ class _Round:
         query = entries_due(name, now).limit(limit)
         if after is not None:
             query = query.where(subject.c.id > after.id)
-        return [_Row(each, start) for each in tx.connection.scalars(query)]
+        return [DueRow(each, start) for each in tx.connection.scalars(query)]
 
-    def _erase(self, name: str, tx: Transaction, rows: Sequence[_Row]) -> None:
+    def _erase(self, name: str, tx: Transaction, rows: Sequence[DueRow]) -> None:
         gone = self._people(Kind.WATCHLIST, tx, [str(row.id) for row in rows])
         left = tx.connection.execute(entries_due(name, self._runs._clock.now()).limit(1)).first()
         self._record.add(tx, {Kind.WATCHLIST: int(gone > 0 and left is None), SUBJECTS: gone})
-
-    # --- batches ---
-
-    def _sweep(self, kind: Kind, limit: int, find: _Find, destroy: _Destroy) -> None:
-        """Destroy all that is found, a batch an act; of a batch that fails, each alone; step over what cannot go."""
-        after: _Row | None = None
-        while not self._stop():
-            rows, error = self._act(find, destroy, after, limit)
-            if error is None:
-                if not rows:
-                    return
-                after = rows[-1]
-                continue
-            if not rows or _nobody_to_blame(error):
-                raise error
-            for _ in rows:
-                alone, error = self._act(find, destroy, after, 1)
-                if error is not None and (not alone or _nobody_to_blame(error)):
-                    raise error
-                if error is not None:
-                    self._failed(kind, error)
-                if alone:
-                    after = alone[-1]
-
-    def _act(
-        self, find: _Find, destroy: _Destroy, after: _Row | None, limit: int
-    ) -> tuple[list[_Row], Exception | None]:
-        """Find and destroy in one act; returns what was found, and why it failed if it did."""
-        found: list[_Row] = []
-
-        def act(tx: Transaction) -> None:
-            found.extend(find(tx, after, limit))
-            if found:
-                destroy(tx, found)
-
-        try:
-            self._database.write(act)
-        except Exception as error:  # noqa: BLE001  # the caller decides whom it keeps waiting
-            return found, error
-        return found, None
 
     def _failed(self, kind: Kind, error: Exception) -> None:
         reason = str(error.reason) if isinstance(error, FrsError) else type(error).__name__
@@ -265,15 +204,11 @@ class _Round:
         self._failure = self._failure or error
 
 
-def _nobody_to_blame(error: Exception) -> bool:
-    return isinstance(error, FrsError) and error.reason in _NOBODY_TO_BLAME
-
-
 def _pending(connection: sa.Connection, ids: Sequence[str]) -> int:
     query = sa.select(sa.func.count()).select_from(alert).where(alert.c.id.in_(ids), alert.c.state == "pending")
     return connection.scalar(query) or 0
 
 
-def _states(connection: sa.Connection, rows: Sequence[_Row]) -> dict[str, str]:
+def _states(connection: sa.Connection, rows: Sequence[DueRow]) -> dict[str, str]:
     query = sa.select(watchlist.c.id, watchlist.c.state).where(watchlist.c.id.in_([row.id for row in rows]))
     return {row.id: row.state for row in connection.execute(query)}
