@@ -20,7 +20,8 @@ from frs.errors import FrsError, Reason
 from frs.recovery.at_rest import local_actor
 from frs.recovery.journal import WitnessWord
 from frs.recovery.places import SETTINGS
-from frs.recovery.restore import Ask, Restoration, Restored, restoration
+from frs.recovery.restore import Ask, Restoration, restoration
+from frs.recovery.restored import Restored
 from frs.settings import Settings
 from frs.store.durable import write_file
 

@@ -15,62 +15,39 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from frs.audit.actions import Action
-from frs.audit.checkpoints import CHECKPOINT_FILE, Checkpoint, CheckpointSigner, read_any_origin
-from frs.audit.event import parse_time
-from frs.audit.log import AuditLog
+from frs.audit.checkpoints import CHECKPOINT_FILE, Checkpoint, read_any_origin
 from frs.audit.notes import NoteSigner
-from frs.audit.origins import Origins, begin_origin, first_name, new_origin_name
+from frs.audit.origins import first_name
 from frs.audit.verify import verify_database
-from frs.audit.witnessed import check_log
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, Manifest, invalid, read_archive, writing_errors
-from frs.recovery.cleaning import Cleaning, Dead, find_dead
+from frs.recovery.cleaning import Cleaning, find_dead
 from frs.recovery.journal import Checked, WitnessWord, check_word, complete_journal
 from frs.recovery.keyrings import keyring_to_use
+from frs.recovery.new_origin import begin, compare_with_witnessed, first_event, signer_of_backup, vkey_files
 from frs.recovery.places import DATABASE, RESTORING, UPLOADS, VKEY, WORK
+from frs.recovery.restored import Done, Restored
 from frs.recovery.switching import switch
 from frs.settings import Settings
 from frs.store.copying import sqlite_file
 from frs.store.database import Database
-from frs.store.durable import make_folder, write_file
+from frs.store.durable import make_folder
 from frs.store.keyring import LOG_SIGNING_SECRET, Keyring
 from frs.store.lock import FolderLock
-from frs.store.schema import audit_checkpoint, audit_head, policy_version
+from frs.store.schema import policy_version
 from frs.store.vault import Vault
-from frs.types import Actor, Event, Json
+from frs.types import Actor, Event
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done and how much there is (0: not known)."""
 Ask = Callable[[str], WitnessWord]
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What a restoration did."""
-
-    origin: str
-    previous_origin: str
-    vkey: str
-    """Under the new origin: the witness's operator, and everybody who verifies, must be given it."""
-    installation: str
-    backup_made_at: datetime
-    backup_events: int
-    witnessed: Checkpoint | None
-    journal: int
-    """Entries of the erasure journal."""
-    cleaned: dict[str, int]
-    keys_lost: int
-    uploads_absent: int
-    notes: tuple[str, ...]
-    """What whoever restores should know besides."""
 
 
 class Restoration:
@@ -83,6 +60,7 @@ class Restoration:
         self.mending = mend
         """Whether this continues one that was interrupted while it switched."""
         self._data_dir = data_dir
+        self._signed = work / "signed"  # where the signer keeps its last note
         self._notes: list[str] = []
 
     @property
@@ -128,7 +106,7 @@ class Restoration:
             erased = self._complete_journal(store, clock, checked, word.current, record)
             keyring.recheck()
             restored = self._restore(store, keyring, checked, last, erased, actor, clock, report)
-            vkeys = self._vkeys(seed, restored.previous)
+            vkeys = vkey_files(self._signed, seed, restored.previous)
         newest = self.latest_origin(settings)
         with writing_errors(self._data_dir):
             switch(self._data_dir, self.work, settings, vkeys, newest, copied_keyring=copy is not None)
@@ -177,18 +155,18 @@ class Restoration:
         actor: Actor,
         clock: Clock,
         report: Report,
-    ) -> _Done:
+    ) -> Done:
         vault = Vault(keyring)
         report("destroying keys", 0, len(checked.entries))
         database = Database.open(settings, clock, (keyring,))  # carries out every destruction of the journal
         try:
-            signer = self._signer(database, keyring)
-            self._compare(database, checked.witnessed)
-            before, audit = self._begin(database, vault, signer, clock)
+            signer = signer_of_backup(database, keyring, self._signed)
+            compare_with_witnessed(database, checked.witnessed)
+            before, audit = begin(database, vault, signer, clock)
             with database.read() as connection:
                 audit.under_policy(connection.scalar(sa.select(sa.func.max(policy_version.c.number))) or 0)
                 dead = find_dead(connection, keyring, vault, audit, settings.data_dir / UPLOADS, erased)
-            said = self._said(before, audit, checked, last, dead, clock)
+            said = first_event(self.manifest, before, audit.origin, checked, last, dead, clock.now())
             database.write(lambda tx: audit.append(tx, Event(Action.LOG_ORIGIN_STARTED, actor, payload=said)))
             cleaning = Cleaning(database, keyring, vault, audit, settings, clock)
             cleaned = cleaning.run(actor, dead, lambda done, whole: report("cleaning", done, whole))
@@ -199,109 +177,11 @@ class Restoration:
                 )
             if found.problems:
                 raise invalid(f"its log does not verify: {found.problems[0].message}")
-            return _Done(
+            return Done(
                 before, audit.origin, audit.vkey, database.installation_id, self.manifest, checked, dead, cleaned
             )
         finally:
             database.close()
-
-    def _signer(self, database: Database, keyring: Keyring) -> CheckpointSigner:
-        """Return a signer that keeps its note in the work folder and goes on from the backup's last checkpoint."""
-        folder = self.work / "signed"
-        make_folder(folder)
-        with database.read() as connection:
-            note = connection.scalar(
-                sa.select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
-            )
-            origins = Origins.load(connection)
-        if note is None or not len(origins):
-            raise invalid("its log was never signed")
-        write_file(folder / CHECKPOINT_FILE, str(note).encode("utf-8"))
-        return CheckpointSigner(origins.current().name, keyring.secret(LOG_SIGNING_SECRET), folder, derived=True)
-
-    def _compare(self, database: Database, witnessed: Checkpoint | None) -> None:
-        """Check the backup's log against what the witness saw, where that is not beyond it.
-
-        Raises FrsError(WITNESS_CONFLICT).
-        """
-        if witnessed is None:
-            return
-        with database.read() as connection:
-            size: int = connection.scalar(sa.select(audit_head.c.size)) or 0
-            if witnessed.origin in Origins.load(connection).names and witnessed.size <= size:
-                check_log(connection, witnessed, None, "asked")
-
-    def _begin(
-        self, database: Database, vault: Vault, signer: CheckpointSigner, clock: Clock
-    ) -> tuple[tuple[str, ...], AuditLog]:
-        """Begin the new origin; returns the names before, and the log under the new one."""
-        with database.read() as connection:
-            names = Origins.load(connection).names
-            size: int = connection.scalar(sa.select(audit_head.c.size)) or 0
-        name = new_origin_name(names[0])
-        database.write(lambda tx: begin_origin(tx.connection, name, size, clock.now()))
-        return names, AuditLog(database, vault, signer, clock)
-
-    def _said(
-        self,
-        before: tuple[str, ...],
-        audit: AuditLog,
-        checked: Checked,
-        last: Checkpoint | None,
-        dead: Dead,
-        clock: Clock,
-    ) -> dict[str, Json]:
-        """Return what the new origin's first event says."""
-        manifest = self.manifest
-        return {
-            "origin": audit.origin,
-            "previous_origins": [*before],
-            "witnessed": _checkpoint_json(checked.witnessed),
-            "last_signed": _checkpoint_json(last),
-            "backup": {
-                "made_at": manifest.text("made_at"),
-                "events": manifest.number("events"),
-                "checkpoint": manifest.text("checkpoint"),
-                "manifest_sha256": manifest.digest,
-            },
-            "erasure_journal": _checkpoint_json(checked.journal),
-            "cleaned": {**dead.counts()},
-            "restored_at": clock.now().isoformat(),
-        }
-
-    def _vkeys(self, seed: bytes, previous: tuple[str, ...]) -> dict[str, str]:
-        """Return the verifier keys' files: one for each name before, by number, and the newest."""
-        files = {f"{VKEY}.{n}": NoteSigner(name, seed).verifier.vkey for n, name in enumerate(previous)}
-        note = (self.work / "signed" / CHECKPOINT_FILE).read_text("utf-8")
-        return files | {VKEY: NoteSigner(note.partition("\n")[0], seed).verifier.vkey}
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    previous: tuple[str, ...]
-    origin: str
-    vkey: str
-    installation: str
-    manifest: Manifest
-    checked: Checked
-    dead: Dead
-    cleaned: dict[str, int] = field(default_factory=dict)
-
-    def told(self, notes: tuple[str, ...]) -> Restored:
-        return Restored(
-            self.origin,
-            self.previous[-1],
-            self.vkey,
-            self.installation,
-            parse_time(self.manifest.text("made_at")),
-            self.manifest.number("events"),
-            self.checked.witnessed,
-            len(self.checked.entries),
-            self.cleaned,
-            self.dead.lost,
-            self.dead.absent,
-            notes,
-        )
 
 
 @contextmanager
@@ -324,9 +204,3 @@ def restoration(data_dir: Path, archive: Path, report: Report) -> Iterator[Resto
     finally:
         shutil.rmtree(work, ignore_errors=True)
         lock.release()
-
-
-def _checkpoint_json(checkpoint: Checkpoint | None) -> Json:
-    if checkpoint is None:
-        return None
-    return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}

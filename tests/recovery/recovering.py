@@ -11,7 +11,8 @@ from frs.clock import Clock
 from frs.recovery.archive import Kind, Manifest
 from frs.recovery.backup import Backups
 from frs.recovery.journal import WitnessWord
-from frs.recovery.restore import Restored, restoration
+from frs.recovery.restore import restoration
+from frs.recovery.restored import Restored
 from frs.recovery.saving import save
 from frs.settings import Settings
 from frs.store.database import Database

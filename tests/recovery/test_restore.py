@@ -361,8 +361,8 @@ def die_at(step: str) -> None:
 
     patches: dict[str, tuple[object, str, object]] = {
         "unpacked": (Restoration, "run", kill),
-        "journal": (Restoration, "_signer", kill),
-        "cleaned": (Restoration, "_vkeys", kill),
+        "journal": (restoring, "signer_of_backup", kill),
+        "cleaned": (restoring, "vkey_files", kill),
         "database gone": (switching, "_move", kill),
         "database moved": (switching, "_move", moved),
     }
