@@ -22,7 +22,7 @@ from frs.audit.nodes import node_reader
 from frs.audit.notes import NoteVerifier
 from frs.audit.origins import Origins, begin_origin
 from frs.audit.query import EventFilter, find
-from frs.audit.reading import read_event, read_events
+from frs.audit.reading import read_event, read_events, read_leaves
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
 from frs.store.database import Database, Transaction
@@ -37,7 +37,6 @@ Hashes: TypeAlias = "list[bytes]"
 
 __all__ = ["AuditLog", "EventFilter", "StoredEvent"]
 
-_LEAVES_AT_ONCE = 1000
 _SIZE = sa.select(audit_head.c.size).where(audit_head.c.id == 1)
 
 
@@ -218,18 +217,8 @@ class AuditLog:
             return read_event(connection, seq, self._vault if open_payload else None, self._origins)
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the leaves from ``start`` up to but not including ``stop``, as far as the log goes."""
-        for first in range(start, stop, _LEAVES_AT_ONCE):
-            query = (
-                sa.select(audit_event.c.leaf)
-                .where(audit_event.c.seq >= first, audit_event.c.seq < min(first + _LEAVES_AT_ONCE, stop))
-                .order_by(audit_event.c.seq)
-            )
-            with self._database.read() as connection:
-                found = connection.scalars(query).all()
-            if not found:
-                return
-            yield from found
+        """Return the leaves from ``start`` up to but not including ``stop``, as far as the log goes."""
+        return read_leaves(self._database, start, stop)
 
     # --- inside ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -11,8 +11,11 @@ import sqlalchemy as sa
 from frs.audit.event import StoredEvent, open_payload, parse_payload, parse_time
 from frs.audit.origins import Origins
 from frs.errors import FrsError, Reason
+from frs.store.database import Database
 from frs.store.schema import audit_event, audit_payload
 from frs.store.vault import Vault
+
+_LEAVES_AT_ONCE = 1000
 
 
 def read_events(connection: sa.Connection, wanted: Sequence[int]) -> tuple[StoredEvent, ...]:
@@ -44,6 +47,21 @@ def read_event(connection: sa.Connection, seq: int, vault: Vault | None, origins
         raise FrsError(Reason.LOG_INCONSISTENT, f"The payload of event {seq} is missing, but was never erased.")
     nonce, payload = open_payload(seq, leaf, sealed, owner, vault)
     return replace(event, payload=parse_payload(payload), nonce=nonce)
+
+
+def read_leaves(database: Database, start: int, stop: int) -> Iterator[bytes]:
+    """Yield the leaves from ``start`` up to but not including ``stop``, as far as the log goes."""
+    for first in range(start, stop, _LEAVES_AT_ONCE):
+        query = (
+            sa.select(audit_event.c.leaf)
+            .where(audit_event.c.seq >= first, audit_event.c.seq < min(first + _LEAVES_AT_ONCE, stop))
+            .order_by(audit_event.c.seq)
+        )
+        with database.read() as connection:
+            found = connection.scalars(query).all()
+        if not found:
+            return
+        yield from found
 
 
 def _event(seq: int, leaf: bytes) -> StoredEvent:
