@@ -22,8 +22,8 @@ from grpc_status import rpc_status
 from frs.cli.interruption import interruptible
 from frs.cli.options import Data, load_settings
 from frs.errors import FrsError, Reason
+from frs.server.addresses import is_loopback
 from frs.server.folders import certs_folder, server_file
-from frs.server.listening import is_loopback
 from frs.settings import Settings
 
 T = TypeVar("T")

@@ -7,7 +7,6 @@ from pathlib import Path
 from frs.errors import FrsError, Reason
 from frs.recovery.places import RESTORING
 from frs.settings import Settings
-from frs.store.engines import DATABASE_FILE
 
 CERTS = "certs"
 VKEY_FILE = "log.vkey"
@@ -48,8 +47,10 @@ def require_initialised(settings: Settings) -> None:
 
 def require_database(settings: Settings) -> None:
     """Raise STORAGE_FAILED where the database of an initialised directory is gone: no empty one takes its place."""
-    file = settings.data_dir / DATABASE_FILE
-    if not file.exists() or file.stat().st_size == 0:
+    from frs.store.engines import database_file  # what clients need of this module must not wait for SQLAlchemy
+
+    file = database_file(settings)
+    if file is not None and (not file.exists() or file.stat().st_size == 0):
         raise FrsError(
             Reason.STORAGE_FAILED,
             f"The database {file} is missing or empty, and this data directory has been in use: put it back where it "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from frs.errors import FrsError, Reason
-from frs.server.metrics_http import join_address, split_address
+from frs.server.addresses import is_loopback, join_address, split_address
 from frs.settings import ServerSettings
 
 MIB = 1024 * 1024
@@ -44,17 +43,6 @@ def server_credentials(certs: Path) -> grpc.ServerCredentials:
     except OSError as error:
         raise FrsError(Reason.NOT_INITIALISED, f"cannot read {error.filename}: {error.strerror}") from None
     return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether ``host:port`` can be reached from this machine only."""
-    host, _ = split_address(address, "server.address")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_addresses(settings: ServerSettings) -> None:

@@ -12,24 +12,12 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from frs.errors import FrsError, Reason
+from frs.server.addresses import join_address, split_address
 from frs.types import Json
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
 _TIMEOUT_SECONDS = 5.0
-
-
-def split_address(address: str, setting: str) -> tuple[str, int]:
-    """Return host and port of ``host:port`` or ``[v6]:port``; SETTINGS_INVALID otherwise."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise FrsError(Reason.SETTINGS_INVALID, f"{setting}: {address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """Return ``host:port``, or ``[v6]:port``."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class MetricsServer:

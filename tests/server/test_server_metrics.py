@@ -10,9 +10,10 @@ import pytest
 
 from frs.errors import FrsError, Reason
 from frs.match.tally import StreamCounts
+from frs.server.addresses import split_address
 from frs.server.health import report
 from frs.server.metrics import Figures, Metrics
-from frs.server.metrics_http import MetricsServer, split_address
+from frs.server.metrics_http import MetricsServer
 from frs.server.readiness import Part, Phase, Readiness
 
 FIGURES = Figures("CPUExecutionProvider", "starter@1", 5, 40, 2, 1, 1000, 512_000, 3, 77, 0.25)

@@ -17,12 +17,13 @@ from frs.audit.notes import NoteVerifier
 from frs.clock import SystemClock
 from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
+from frs.server.addresses import is_loopback
 from frs.server.application import Application
 from frs.server.folders import certs_folder
 from frs.server.installation import initialise
 from frs.server.interceptors import Edge
 from frs.server.lifecycle import Service, read_server_file
-from frs.server.listening import check_addresses, is_loopback, listen, make_server, reachable
+from frs.server.listening import check_addresses, listen, make_server, reachable
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.validation import Limits
