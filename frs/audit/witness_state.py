@@ -46,14 +46,24 @@ def cosigned_before(connection: sa.Connection, audit: AuditLog, witness: Cosigna
     return checkpoint.size if checkpoint.origin == audit.origin else 0
 
 
-def lag_seconds(connection: sa.Connection, cosigned: int, erased_position: int, now: datetime) -> float:
-    """Return for how long the oldest of what is signed or destroyed, and the witness lacks, has been waiting."""
+def lag_seconds(
+    connection: sa.Connection, cosigned: int, erased_position: int, now: datetime, failing_seconds: float
+) -> float:
+    """Return for how long the oldest of what is signed or destroyed, and the witness lacks, has been waiting.
+
+    ``failing_seconds`` is for how long the witness has not answered as it should, by a clock that nobody can set back:
+    it counts where the other clock says that what waits has not happened yet.
+    """
     signed, destroyed = audit_checkpoint.c, key_destruction.c
     waiting: list[datetime | None] = [
         connection.scalar(sa.select(sa.func.min(signed.created_at)).where(signed.size > cosigned)),
         connection.scalar(sa.select(sa.func.min(destroyed.requested_at)).where(destroyed.position > erased_position)),
     ]
-    return max((max(0.0, (now - since).total_seconds()) for since in waiting if since is not None), default=0.0)
+    oldest = min((since for since in waiting if since is not None), default=None)
+    if oldest is None:
+        return 0.0
+    waited = (now - oldest).total_seconds()
+    return waited if waited >= 0 else failing_seconds  # the clock was set back since
 
 
 def refusal(settings: AuditSettings, name: str, failure: FrsError | None, lag: float) -> FrsError | None:

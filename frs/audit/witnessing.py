@@ -58,6 +58,7 @@ class Witnessing:
         self._announced = False  # whether the witness has a journal at all
         self._erasures = self._erased_position = 0
         self._failure: FrsError | None = None
+        self._failing_since: float | None = None  # monotonic seconds
         self._wake = threading.Event()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="frs-witnessing", daemon=True)
@@ -122,7 +123,8 @@ class Witnessing:
     def state(self) -> WitnessState:
         """Return how it stands. Raises what the database raises."""
         with self._database.read() as connection:
-            lag = lag_seconds(connection, self._cosigned, self._erased_position, self._clock.now())
+            failing = 0.0 if (since := self._failing_since) is None else time.monotonic() - since
+            lag = lag_seconds(connection, self._cosigned, self._erased_position, self._clock.now(), failing)
         failure, name = self._failure, self._client.name
         refused = refusal(self._settings, name, failure, lag)
         return WitnessState(name, self._cosigned, self._erasures, lag, failure, refused)
@@ -232,11 +234,13 @@ class Witnessing:
         else:
             if self._failure is not None:
                 _log.info("the witness answers again", witness=self._client.name)
-            self._failure = None
+            self._failure = self._failing_since = None
 
     def _note(self, error: FrsError, **more: str) -> None:
         """Remember a failure, say it once, and stop the log where it is proven to be forked."""
         before, self._failure = self._failure, error
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
         if before is None or before.reason is not error.reason:
             _log.warning("not witnessed", reason=str(error.reason), message=error.message, **more)
         if error.reason in DAMNING:

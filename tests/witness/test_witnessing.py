@@ -244,6 +244,22 @@ def test_a_witness_that_is_down_at_start_is_a_matter_of_policy(
     again.close()
 
 
+def test_setting_the_clock_back_buys_no_grace(
+    tmp_path: Path, blank_data: Path, witness: WitnessHouse, clock: ManualClock
+) -> None:
+    """What waits then seems to lie ahead: the time counts for which the witness has not answered."""
+    house = open_witnessed(tmp_path, blank_data, witness, clock, witness_policy="stop", witness_grace_seconds=0)
+    house.witnessing.compare()
+    witness.stop()
+    house.grow(1)
+    house.witnessing._round()
+    clock.advance(hours=-5)
+    refusal = house.witnessing.state().refusal
+    assert refusal is not None
+    assert refusal.reason is Reason.WITNESS_UNAVAILABLE
+    house.close()
+
+
 def test_a_witness_that_goes_away_stops_the_service_after_its_grace(
     tmp_path: Path, blank_data: Path, witness: WitnessHouse, clock: ManualClock
 ) -> None:
