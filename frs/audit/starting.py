@@ -1,6 +1,6 @@
 """Verification before anything is served: a log that was rewritten while nobody looked is not added to.
 
-The whole log is read, payloads left sealed: some 30 seconds for a million events. What the witness and the keyring's
+The whole log is read, payloads left sealed: some 40 seconds for a million events. What the witness and the keyring's
 checkpoint tell is told before, at once; this finds the row that was changed.
 """
 
