@@ -16,6 +16,7 @@ from frs.audit.log import AuditLog
 from frs.embed.loading import load_engine
 from frs.index.galleries import Galleries
 from frs.settings import Settings
+from frs.store.key_destructions import OwedDestructions
 from frs.store.keyring import Keyring
 from frs.store.vault import Vault
 from frs.watchlist.rebuilding import Indexing
@@ -32,8 +33,8 @@ STEPS: dict[str, tuple[str, type, str, bool]] = {
     "enrol-indexed": ("enrol", Galleries, "add", True),
     "enrol-unanswered": ("enrol", Indexing, "settle", False),
     "withdraw-logged": ("withdraw", AuditLog, "append", True),
-    "withdraw-destruction-owed": ("withdraw", Keyring, "_carry_out_doomed", False),
-    "withdraw-destroyed": ("withdraw", Keyring, "_carry_out_doomed", True),
+    "withdraw-destruction-owed": ("withdraw", OwedDestructions, "_carry_out_doomed", False),
+    "withdraw-destroyed": ("withdraw", OwedDestructions, "_carry_out_doomed", True),
     "withdraw-removed": ("withdraw", Galleries, "remove_subject", True),
 }
 
