@@ -135,7 +135,9 @@ def load_job(connection: sa.Connection, job_id: str, progress: Mapping[str, Item
 def _job(row: Any, items: Sequence[JobItem], matched: int, current: ItemProgress | None) -> Job:
     items = [_at_work(item, current) for item in items]
     settled = sum(item.settled for item in items)
-    share = current.share if current is not None and settled < len(items) else 0.0
+    # What is at work may have been settled since its share was noted: it then counts as settled, and not twice.
+    working = current is not None and any(not item.settled and item.position == current.position for item in items)
+    share = current.share if current is not None and working else 0.0
     finished = row.state in {JobState.DONE, JobState.FAILED}
     return Job(
         id=row.id,

@@ -14,12 +14,12 @@ from frs.embed.engine import FaceEngine
 from frs.embed.pack import Pack
 from frs.embed.video import read_video
 from frs.errors import FrsError, Reason
-from frs.match.job_records import ItemState, Job, JobState
+from frs.match.job_records import ItemProgress, ItemState, Job, JobState, load_job
 from frs.match.job_results import JobResult
 from frs.match.upload_records import MediaKind, UploadState
 from frs.match.video_tracks import VideoTracks
 from frs.settings import RetrospectiveSettings
-from frs.store.schema import job_candidate, job_probe
+from frs.store.schema import job_candidate, job_item, job_probe
 from tests.conftest import open_installation
 from tests.installation import Installation
 from tests.manual_clock import ManualClock
@@ -174,6 +174,23 @@ def test_progress_grows_with_the_frames(desk: SearchDesk, sample_people: tuple[b
     assert seen == sorted(seen)
     assert len({share for share, _ in seen}) > 4
     assert seen[-1] == (1.0, 13)
+
+
+def test_a_medium_that_was_just_settled_is_not_counted_twice(
+    desk: SearchDesk, sample_people: tuple[bytes, ...]
+) -> None:
+    """The share that was noted of it before is of no other medium."""
+    desk.listed("wanted", {"N-0": sample_people[0]})
+    job = submit(desk, clips.mp4(0.5, Walk(sample_people[0], 0, 1)), clips.mp4(0.5, Walk(sample_people[0], 0, 1)))
+    first = (job_item.c.job_id == job.id, job_item.c.position == 0)
+    desk.installation.store.database.write(
+        lambda tx: tx.connection.execute(job_item.update().where(*first).values(state="done"))
+    )
+    for position, progress in ((0, 0.5), (1, 0.95)):
+        with desk.installation.store.database.read() as connection:
+            found = load_job(connection, job.id, {job.id: ItemProgress(position, 0.9, 3, 1)})
+        assert found is not None
+        assert found.progress == pytest.approx(progress)
 
 
 def test_a_running_job_stops_between_two_frames(desk: SearchDesk, sample_people: tuple[bytes, ...]) -> None:
