@@ -8,6 +8,7 @@ import shutil
 import sqlalchemy as sa
 import structlog
 
+from frs.audit.witness_state import WitnessState
 from frs.errors import FrsError, place
 from frs.server.application import Application
 from frs.server.health import Health
@@ -22,8 +23,8 @@ LEAST_FREE_BYTES = 32 * 1024 * 1024
 """Below it a commit may fail at any moment."""
 
 
-def faults(application: Application) -> dict[Part, str]:
-    """Return what is wrong with each part; no names of people or lists in it.
+def faults(application: Application, witness: WitnessState | None = None) -> dict[Part, str]:
+    """Return what is wrong with each part; no names of people or lists in it. ``witness`` is how it stands with one.
 
     The model has been loaded and tried before the service listens, and its thread outlives every failing call.
     """
@@ -41,7 +42,7 @@ def faults(application: Application) -> dict[Part, str]:
             found[Part.STORE] = f"only {free} bytes are free on the data volume"
     except (FrsError, OSError) as error:
         found[Part.STORE] = type(error).__name__ if isinstance(error, OSError) else str(error.reason)
-    failure = application.audit.failure or application.checkpoint_failure or witness_refusal(application)
+    failure = application.audit.failure or application.checkpoint_failure or _refusal(witness)
     if failure is not None:
         found[Part.LOG] = str(failure.reason)
     background = {Part.JOBS: application.jobs.fault, Part.UPKEEP: application.upkeep_fault}
@@ -49,19 +50,17 @@ def faults(application: Application) -> dict[Part, str]:
     return found
 
 
-def witness_refusal(application: Application) -> FrsError | None:
+def _refusal(witness: WitnessState | None) -> FrsError | None:
     """Return why the witness, or the policy on it, forbids to serve; None when it does not or there is none."""
-    state = application.witness_state()
-    return state.refusal if state is not None else None
+    return witness.refusal if witness is not None else None
 
 
-def warnings(application: Application) -> dict[str, str]:
+def _warnings(witness: WitnessState | None) -> dict[str, str]:
     """Return what the service answers in spite of, and somebody must see to."""
-    state = application.witness_state()
-    if state is None or state.failure is None:
+    if witness is None or witness.failure is None:
         return {}
-    lag = f"; the oldest of what waits for it has waited for {state.lag_seconds:.0f} s" if state.lag_seconds else ""
-    return {"witness": f"{state.failure.reason}{lag}"}
+    lag = f"; the oldest of what waits for it has waited for {witness.lag_seconds:.0f} s" if witness.lag_seconds else ""
+    return {"witness": f"{witness.failure.reason}{lag}"}
 
 
 def figures(application: Application) -> Figures:
@@ -84,10 +83,11 @@ def figures(application: Application) -> Figures:
 
 
 def _findings(application: Application) -> tuple[dict[Part, str], dict[str, str], FrsError | None]:
-    found = faults(application)
+    witness = application.witness_state()
+    found = faults(application, witness)
     if Part.STORE in found:
         return found, {}, None
-    return found, warnings(application), witness_refusal(application)
+    return found, _warnings(witness), _refusal(witness)
 
 
 class Probe:
