@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from frs.embed.pack import Pack
 from frs.embed.shelf import Shelf
 from frs.embed.starter import ensure_starter
 from frs.errors import FrsError
+from frs.settings import Settings
+from frs.store.opening import open_store
 from tests.installation import MODELS, Installation, engine_settings, lay_out
 from tests.manual_clock import ManualClock
 
@@ -81,6 +84,22 @@ def sample_people(engine: FaceEngine, group_picture: bytes) -> tuple[bytes, ...]
 def clock() -> ManualClock:
     """Return a clock that the test moves."""
     return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def blank_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a new installation's data directory, to be copied: making one takes longer than most tests."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("blank"))
+    lay_out(settings)
+    open_store(settings, ManualClock()).close()
+    return settings.data_dir
+
+
+@pytest.fixture
+def settings(tmp_path: Path, blank_data: Path) -> Settings:
+    """Return the settings of a copy of it."""
+    shutil.copytree(blank_data, tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data")
 
 
 @pytest.fixture

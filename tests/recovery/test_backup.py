@@ -190,12 +190,12 @@ def test_signature_of_another_installation_is_refused(house: AuditHouse, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory, blank: Path) -> bytes:
+def archive(tmp_path_factory: pytest.TempPathFactory, blank_data: Path) -> bytes:
     """Return one backup's bytes, small enough to be altered everywhere."""
     import shutil
 
     folder = tmp_path_factory.mktemp("archive")
-    shutil.copytree(blank, folder / "data")
+    shutil.copytree(blank_data, folder / "data")
     house = AuditHouse(Settings(data_dir=folder / "data"), ManualClock())
     (folder / "data" / "log.vkey").write_text(f"{house.log.vkey}\n")
     (folder / "data" / "frs.toml").write_text("")

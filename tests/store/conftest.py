@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from frs.settings import Settings
-from frs.store.keyring import create_keyring
 from frs.store.opening import Store, open_store
 from tests.forking import Child
 from tests.manual_clock import ManualClock
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a new installation's data directory, to be copied: making one takes longer than most tests."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("blank"))
-    create_keyring(settings.keyring_path)
-    open_store(settings, ManualClock()).close()
-    return settings.data_dir
-
-
-@pytest.fixture
-def settings(tmp_path: Path, blank: Path) -> Settings:
-    shutil.copytree(blank, tmp_path / "data")
-    return Settings(data_dir=tmp_path / "data")
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from frs.audit.witnessing import Witnessing
 from frs.clock import Clock, SystemClock
 from frs.settings import Settings
 from frs.store.database import Transaction
-from frs.store.keyring import create_keyring
-from frs.store.opening import open_store
 from frs.witness.cosigning import Witness
 from frs.witness.folder import RECORDS_FILE, create_witness, read_witness
 from frs.witness.records import Records
@@ -118,15 +116,6 @@ def witness(tmp_path: Path) -> Iterator[WitnessHouse]:
     house = WitnessHouse(tmp_path / "witness")
     yield house
     house.stop()
-
-
-@pytest.fixture(scope="session")
-def blank_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a new installation's data directory, to be copied: making one takes longer than most tests."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("blank"))
-    create_keyring(settings.keyring_path)
-    open_store(settings, ManualClock()).close()
-    return settings.data_dir
 
 
 def open_witnessed(tmp_path: Path, blank: Path, witness: WitnessHouse, clock: Clock, **audit: Any) -> WitnessedHouse:
