@@ -42,6 +42,14 @@ class Reason(StrEnum):
     METHOD_UNKNOWN = "METHOD_UNKNOWN"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     PERMISSION_DENIED = "PERMISSION_DENIED"
+    # Identities
+    IDENTITY_REVOKED = "IDENTITY_REVOKED"
+    IDENTITY_NOT_FOUND = "IDENTITY_NOT_FOUND"
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105  # a reason, not a password
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105
+    ISSUER_UNAVAILABLE = "ISSUER_UNAVAILABLE"
+    RATE_LIMITED = "RATE_LIMITED"
+    SEPARATION_OF_DUTIES = "SEPARATION_OF_DUTIES"
     # Pictures and video
     PICTURE_EMPTY = "PICTURE_EMPTY"
     PICTURE_UNREADABLE = "PICTURE_UNREADABLE"
@@ -101,6 +109,19 @@ class Reason(StrEnum):
     # Review and the log
     ALERT_NOT_FOUND = "ALERT_NOT_FOUND"
     ALERT_WRONG_STATE = "ALERT_WRONG_STATE"
+    CASE_NOT_FOUND = "CASE_NOT_FOUND"
+    CASE_TAKEN = "CASE_TAKEN"
+    CASE_NOT_CLAIMED = "CASE_NOT_CLAIMED"
+    CASE_CLOSED = "CASE_CLOSED"
+    CASE_DECIDED = "CASE_DECIDED"
+    NOT_INDEPENDENT = "NOT_INDEPENDENT"
+    OBSERVATION_REQUIRED = "OBSERVATION_REQUIRED"
+    OBSERVATION_RECORDED = "OBSERVATION_RECORDED"
+    FRAME_NOT_KEPT = "FRAME_NOT_KEPT"
+    ASSIGNMENT_NOT_FOUND = "ASSIGNMENT_NOT_FOUND"
+    ASSIGNMENT_WRONG_STATE = "ASSIGNMENT_WRONG_STATE"
+    PAIR_NOT_FOUND = "PAIR_NOT_FOUND"
+    PAIR_EXISTS = "PAIR_EXISTS"
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
     CHECKPOINT_NOT_FOUND = "CHECKPOINT_NOT_FOUND"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
@@ -165,9 +186,25 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.METHOD_UNKNOWN: Entry(Status.UNIMPLEMENTED, "Check the method's name and the server's version."),
     Reason.UNAUTHENTICATED: Entry(
-        Status.UNAUTHENTICATED, "Connect with a client certificate issued by this service's authority."
+        Status.UNAUTHENTICATED,
+        "Connect with a client certificate issued by this service's authority, or a token of its identity provider.",
     ),
     Reason.PERMISSION_DENIED: Entry(Status.PERMISSION_DENIED, "Ask an administrator for a role that may do this."),
+    Reason.IDENTITY_REVOKED: Entry(
+        Status.UNAUTHENTICATED, "Ask an administrator: this identity or credential has been revoked."
+    ),
+    Reason.IDENTITY_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the name with `frs identity known`."),
+    Reason.TOKEN_INVALID: Entry(
+        Status.UNAUTHENTICATED, "Sign in anew at the identity provider for this service's audience."
+    ),
+    Reason.TOKEN_EXPIRED: Entry(Status.UNAUTHENTICATED, "Sign in anew at the identity provider."),
+    Reason.ISSUER_UNAVAILABLE: Entry(
+        Status.UNAVAILABLE, "Try again shortly, or sign in with a certificate: the identity provider does not answer."
+    ),
+    Reason.RATE_LIMITED: Entry(
+        Status.RESOURCE_EXHAUSTED, "Wait for the seconds named (retry_seconds) and ask more slowly."
+    ),
+    Reason.SEPARATION_OF_DUTIES: Entry(Status.PERMISSION_DENIED, "Somebody else must do this: two people, two duties."),
     Reason.PICTURE_EMPTY: Entry(Status.INVALID_ARGUMENT, "Send the bytes of a JPEG or PNG picture."),
     Reason.PICTURE_UNREADABLE: Entry(
         Status.INVALID_ARGUMENT, "Send a JPEG, PNG, WebP, BMP, TIFF or GIF picture that an ordinary viewer opens."
@@ -255,8 +292,33 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.OUTCOME_NOT_OWED: Entry(Status.FAILED_PRECONDITION, "The search found nobody; no outcome is owed."),
     Reason.ALERT_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the alert's name with `frs review list`."),
     Reason.ALERT_WRONG_STATE: Entry(
-        Status.FAILED_PRECONDITION, "Adjudicate a pending alert; record an engagement after a true adjudication."
+        Status.FAILED_PRECONDITION, "Read the alert again with `frs review alerts`; somebody else has decided."
     ),
+    Reason.CASE_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the case's name with `frs review list`."),
+    Reason.CASE_TAKEN: Entry(Status.FAILED_PRECONDITION, "Take another case; somebody else holds this one."),
+    Reason.CASE_NOT_CLAIMED: Entry(
+        Status.FAILED_PRECONDITION, "Claim the case first; a claim ends by itself after a while."
+    ),
+    Reason.CASE_CLOSED: Entry(Status.FAILED_PRECONDITION, "The case is closed; nothing is left to decide."),
+    Reason.CASE_DECIDED: Entry(
+        Status.FAILED_PRECONDITION, "You have decided this case; another reviewer must decide it too."
+    ),
+    Reason.NOT_INDEPENDENT: Entry(
+        Status.PERMISSION_DENIED, "Leave the case to a reviewer who had no part in how it came about."
+    ),
+    Reason.OBSERVATION_REQUIRED: Entry(
+        Status.FAILED_PRECONDITION, "Record what you see first; the score and a decision come after it."
+    ),
+    Reason.OBSERVATION_RECORDED: Entry(
+        Status.FAILED_PRECONDITION, "An observation is recorded once, before the score was shown."
+    ),
+    Reason.FRAME_NOT_KEPT: Entry(Status.FAILED_PRECONDITION, "No frame was kept for this case (review.keep_frame)."),
+    Reason.ASSIGNMENT_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the assignment's name with `frs officer list`."),
+    Reason.ASSIGNMENT_WRONG_STATE: Entry(
+        Status.FAILED_PRECONDITION, "Read the assignment again: somebody took it, or it was withdrawn."
+    ),
+    Reason.PAIR_NOT_FOUND: Entry(Status.NOT_FOUND, "Check the pair's name with `frs vigilance list`."),
+    Reason.PAIR_EXISTS: Entry(Status.ALREADY_EXISTS, "These two pictures are in the set already."),
     Reason.EVENT_NOT_FOUND: Entry(Status.NOT_FOUND, "Give the index of an event that the log holds."),
     Reason.CHECKPOINT_NOT_FOUND: Entry(Status.NOT_FOUND, "Give a tree size for which a checkpoint was signed."),
     Reason.LOG_UNAVAILABLE: Entry(

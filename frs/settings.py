@@ -34,6 +34,51 @@ class ServerSettings(_Group):
     drain_seconds: float = Field(20.0, ge=0, description="How long SIGTERM waits for requests and streams to finish.")
 
 
+class AccessSettings(_Group):
+    """Who is recognised, and how much one identity may ask for."""
+
+    token_address: str = Field(
+        "", description="Host and port for callers with a token and no certificate (TLS); empty turns it off."
+    )
+    issuer: str = Field(
+        "", description="OpenID Connect issuer whose tokens are accepted, an https address; empty accepts none."
+    )
+    audience: str = Field("frs", description="Audience that a token must name.")
+    issuer_ca: str = Field("", description="Certificate authority of the issuer's https address; empty: the system's.")
+    name_claim: str = Field("sub", description="Claim that names the identity; the same name as in its certificates.")
+    roles_claim: str = Field("roles", description="Claim that lists the roles, as certificates name them.")
+    scope_claim: str = Field(
+        "frs_scope", description="Claim that limits the identity: an object with watchlists, deployments and sites."
+    )
+    clock_skew_seconds: float = Field(30.0, ge=0, le=300, description="How far the issuer's clock may be from ours.")
+    token_max_seconds: float = Field(3600.0, gt=0, description="Longest life of a token, from issue to expiry.")
+    keys_seconds: float = Field(
+        300.0, gt=0, description="How long the issuer's keys are used before they are asked anew."
+    )
+    keys_stale_seconds: float = Field(
+        86400.0, gt=0, description="How long known keys are used while the issuer cannot be reached."
+    )
+    issuer_timeout_seconds: float = Field(5.0, gt=0, description="How long an answer of the issuer is waited for.")
+    session_seconds: float = Field(
+        900.0, gt=0, description="A sign-in is logged when an identity's credential was not used for this long."
+    )
+    reload_seconds: float = Field(
+        1.0, gt=0, description="How often certificates and the authority's revocations are looked at for changes."
+    )
+    requests_per_second: float = Field(100.0, gt=0, description="Sustained requests of one identity.")
+    request_burst: int = Field(500, ge=1, description="Requests of one identity at once, above the sustained rate.")
+    concurrent_requests: int = Field(64, ge=1, description="Unary requests of one identity under way at once.")
+    concurrent_streams: int = Field(64, ge=1, description="Open streams of one identity.")
+    mib_per_second: float = Field(
+        200.0,
+        gt=0,
+        description="Sustained bytes that one identity sends, MiB; streams are slowed down, requests refused.",
+    )
+    refusals_per_minute: int = Field(
+        60, ge=1, description="Refused calls of one identity in a minute, after which its calls are not looked at."
+    )
+
+
 class EmbedSettings(_Group):
     """Pictures, faces and templates."""
 
@@ -103,6 +148,35 @@ class LiveSettings(_Group):
     minute_seconds: float = Field(60.0, gt=0, description="Interval of the per-camera count event.")
 
 
+class ReviewSettings(_Group):
+    """How people decide."""
+
+    reviewers: int = Field(1, ge=1, le=2, description="Independent reviewers who must decide each case.")
+    officers_before_adjudication: bool = Field(
+        False, description="Send alerts to officers at once, before anybody has compared the faces."
+    )
+    withhold_score: bool = Field(
+        True, description="Withhold the score from a reviewer until they have recorded what they see."
+    )
+    min_features: int = Field(3, ge=1, le=9, description="Features that an observation compares at least.")
+    claim_seconds: float = Field(300.0, gt=0, description="How long a claim lasts unless it is extended.")
+    escalate_red_seconds: float = Field(30.0, gt=0, description="A red case escalates when nobody took it for so long.")
+    escalate_amber_seconds: float = Field(120.0, gt=0, description="The same for an amber case.")
+    escalate_green_seconds: float = Field(600.0, gt=0, description="The same for a green case.")
+    stale_seconds: float = Field(1800.0, gt=0, description="A live alert that nobody decided expires after so long.")
+    candidates_escalate_hours: float = Field(
+        24.0, gt=0, description="A candidate list escalates when nobody took it for so long."
+    )
+    keep_frame: bool = Field(
+        True, description="Keep the best frame of an alert, sealed, so that reviewers see the surroundings, blurred."
+    )
+    frame_pixels: int = Field(1280, ge=320, le=4096, description="Longer side of the frame that is kept, pixels.")
+    vigilance_rate: float = Field(0.0, ge=0, le=1, description="Vigilance checks for each live alert.")
+    saliency_grid: int = Field(
+        7, ge=3, le=16, description="Regions along each side of the face in the map of what drives the similarity."
+    )
+
+
 class RetrospectiveSettings(_Group):
     """Retrospective searches."""
 
@@ -122,6 +196,9 @@ class OperatorSettings(_Group):
 
     keep_matched_probe: bool = Field(False, description="Keep a matched probe, sealed, until its outcome is recorded.")
     max_candidates: int = Field(5, ge=1, le=100, description="Most candidates returned.")
+    outcome_due_seconds: float = Field(
+        3600.0, gt=0, description="An outcome that is owed for longer is told to those in charge, once."
+    )
     dominant_face_ratio: float = Field(
         2.0,
         ge=1.0,
@@ -206,10 +283,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("frs-data"), description="Folder of the database, keyring, certificates and uploads.")
     models_dir: str = Field("", description="Folder of model packs; empty is <data_dir>/models.")
     server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
     embed: EmbedSettings = EmbedSettings()
     quality: QualitySettings = QualitySettings()
     watchlist: WatchlistSettings = WatchlistSettings()
     live: LiveSettings = LiveSettings()
+    review: ReviewSettings = ReviewSettings()
     retrospective: RetrospectiveSettings = RetrospectiveSettings()
     operator: OperatorSettings = OperatorSettings()
     audit: AuditSettings = AuditSettings()

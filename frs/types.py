@@ -51,13 +51,40 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What somebody may act on: watchlists, and deployments by their name or by their site. None sets no limit."""
+
+    watchlists: frozenset[str] | None = None
+    deployments: frozenset[str] | None = None
+    sites: frozenset[str] | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it limits nothing."""
+        return self.watchlists is None and self.deployments is None and self.sites is None
+
+    def has_watchlist(self, watchlist: str) -> bool:
+        """Whether the watchlist is within it."""
+        return self.watchlists is None or watchlist in self.watchlists
+
+    def has_deployment(self, deployment: str, site: str) -> bool:
+        """Whether a deployment at a site (empty for none) is within it: named itself, or by its site."""
+        if self.deployments is None and self.sites is None:
+            return True
+        return deployment in (self.deployments or ()) or (site != "" and site in (self.sites or ()))
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts. Made at the edge from a verified credential, never from a request field."""
 
     name: str
     roles: frozenset[Role]
     credential: str
-    """How the identity was proven: ``certificate:<serial hex>`` or ``loopback``; ``system`` for the service itself."""
+    """How the identity was proven: ``certificate:<serial hex>``, ``token:<id>`` (with ``+certificate:<serial hex>``
+    where the connection carried one too) or ``loopback``; ``system`` for the service itself."""
+    scope: Scope = Scope()
+    """What it may act on."""
 
     @classmethod
     def system(cls) -> Actor:

@@ -67,12 +67,34 @@ METHODS: dict[str, frozenset[Role]] = {
     "/frs.v1.OperatorService/Identify": frozenset({_OFFICER}),
     "/frs.v1.OperatorService/RecordOutcome": frozenset({_OFFICER}),
     "/frs.v1.OperatorService/ListSearches": frozenset({_OFFICER, _OVERSIGHT}),
-    # Review of alerts; the engaging officer may report what came of it.
-    "/frs.v1.ReviewService/ListAlerts": frozenset({_REVIEWER}),
-    "/frs.v1.ReviewService/GetAlert": frozenset({_REVIEWER}),
-    "/frs.v1.ReviewService/WatchAlerts": frozenset({_REVIEWER}),
-    "/frs.v1.ReviewService/AdjudicateAlert": frozenset({_REVIEWER}),
-    "/frs.v1.ReviewService/RecordEngagement": frozenset({_REVIEWER, _OFFICER}),
+    # Alerts with their scores: those in charge of a deployment. Reviewers see cases, without the score at first.
+    "/frs.v1.ReviewService/ListAlerts": frozenset({_AUTHORISING}),
+    "/frs.v1.ReviewService/GetAlert": frozenset({_AUTHORISING}),
+    "/frs.v1.ReviewService/WatchAlerts": frozenset({_AUTHORISING}),
+    "/frs.v1.ReviewService/ListCases": frozenset({_REVIEWER, _AUTHORISING, _OVERSIGHT}),
+    "/frs.v1.ReviewService/GetCase": frozenset({_REVIEWER, _OVERSIGHT}),
+    "/frs.v1.ReviewService/Work": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/ClaimCase": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/ReleaseCase": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/RecordObservation": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/DecideCase": frozenset({_REVIEWER}),
+    "/frs.v1.ReviewService/ExplainCase": frozenset({_REVIEWER, _OVERSIGHT}),
+    "/frs.v1.ReviewService/UnblurFrame": frozenset({_AUTHORISING}),
+    # Officers on the ground: what reviewers adjudicated.
+    "/frs.v1.OfficerService/ListAssignments": frozenset({_OFFICER}),
+    "/frs.v1.OfficerService/WatchAssignments": frozenset({_OFFICER}),
+    "/frs.v1.OfficerService/Acknowledge": frozenset({_OFFICER}),
+    "/frs.v1.OfficerService/RecordEngagement": frozenset({_OFFICER}),
+    # The set of known pairs: whoever sees it knows the answers, so no reviewer.
+    "/frs.v1.VigilanceService/AddPair": frozenset({_AUTHORISING}),
+    "/frs.v1.VigilanceService/ListPairs": frozenset({_AUTHORISING, _OVERSIGHT}),
+    "/frs.v1.VigilanceService/RemovePair": frozenset({_AUTHORISING, _PROTECTION}),
+    # Identities: nobody changes their own, whatever their roles.
+    "/frs.v1.IdentityService/WhoAmI": EVERYONE,
+    "/frs.v1.IdentityService/ListIdentities": frozenset({_ADMINISTRATOR, _OVERSIGHT}),
+    "/frs.v1.IdentityService/LimitIdentity": frozenset({_ADMINISTRATOR}),
+    "/frs.v1.IdentityService/RevokeIdentity": frozenset({_ADMINISTRATOR}),
+    "/frs.v1.IdentityService/RestoreIdentity": frozenset({_ADMINISTRATOR}),
     # The log.
     "/frs.v1.OversightService/ListEvents": frozenset({_OVERSIGHT}),
     "/frs.v1.OversightService/GetEvent": frozenset({_OVERSIGHT, _PROTECTION}),  # payloads: frs.access.payloads

@@ -34,6 +34,12 @@ class Action(StrEnum):
     POLICY_CHANGED = "policy.changed"
     MODEL_CHANGED = "model.changed"
     ACCESS_REFUSED = "access.refused"
+    ACCESS_SIGNED_IN = "access.signed-in"
+    ACCESS_CREDENTIALS_LOADED = "access.credentials-loaded"
+    IDENTITY_READ = "identity.read"
+    IDENTITY_LIMITED = "identity.limited"
+    IDENTITY_REVOKED = "identity.revoked"
+    IDENTITY_RESTORED = "identity.restored"
 
     WATCHLIST_CREATED = "watchlist.created"
     WATCHLIST_UPDATED = "watchlist.updated"
@@ -64,6 +70,34 @@ class Action(StrEnum):
     ALERT_FEED_CLOSED = "alert.feed-closed"
     ALERT_ADJUDICATED = "alert.adjudicated"
     ALERT_ENGAGEMENT = "alert.engagement"
+    ALERT_EXPIRED = "alert.expired"
+
+    REVIEW_LISTED = "review.listed"
+    REVIEW_VIEWED = "review.viewed"
+    REVIEW_WORK_OPENED = "review.work-opened"
+    REVIEW_WORK_CLOSED = "review.work-closed"
+    REVIEW_CLAIMED = "review.claimed"
+    REVIEW_RELEASED = "review.released"
+    REVIEW_OBSERVED = "review.observed"
+    REVIEW_DECIDED = "review.decided"
+    REVIEW_EXPLAINED = "review.explained"
+    REVIEW_UNBLURRED = "review.unblurred"
+    REVIEW_ESCALATED = "review.escalated"
+    REVIEW_UNREVIEWED = "review.unreviewed"
+
+    ASSIGNMENT_OFFERED = "assignment.offered"
+    ASSIGNMENT_WITHDRAWN = "assignment.withdrawn"
+    ASSIGNMENT_LISTED = "assignment.listed"
+    ASSIGNMENT_VIEWED = "assignment.viewed"
+    ASSIGNMENT_FEED_OPENED = "assignment.feed-opened"
+    ASSIGNMENT_FEED_CLOSED = "assignment.feed-closed"
+    ASSIGNMENT_ACKNOWLEDGED = "assignment.acknowledged"
+
+    VIGILANCE_PAIR_ADDED = "vigilance.pair-added"
+    VIGILANCE_PAIR_REMOVED = "vigilance.pair-removed"
+    VIGILANCE_LISTED = "vigilance.listed"
+    VIGILANCE_RAISED = "vigilance.raised"
+    VIGILANCE_DECIDED = "vigilance.decided"
 
     SEARCH_STILL = "search.still"
     SEARCH_JOB_SUBMITTED = "search.job-submitted"
@@ -71,6 +105,7 @@ class Action(StrEnum):
     SEARCH_JOB_FINISHED = "search.job-finished"
     SEARCH_JOB_CANCELLED = "search.job-cancelled"
     SEARCH_CANDIDATES_READ = "search.candidates-read"
+    SEARCH_ADJUDICATED = "search.adjudicated"
     SEARCH_REFUSED = "search.refused"
     UPLOAD_CREATED = "upload.created"
     SEARCH_JOB_READ = "search.job-read"
@@ -79,6 +114,7 @@ class Action(StrEnum):
     OPERATOR_SEARCH = "operator.search"
     OPERATOR_REFUSED = "operator.refused"
     OPERATOR_OUTCOME = "operator.outcome"
+    OPERATOR_OVERDUE = "operator.outcome-overdue"
     OPERATOR_PROBE_DESTROYED = "operator.probe-destroyed"
     OPERATOR_LISTED = "operator.listed"
 
@@ -110,6 +146,7 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.SUBJECT_ENROLLED,
         Action.SUBJECT_IMAGE_ADDED,
         Action.UPLOAD_CREATED,
+        Action.VIGILANCE_PAIR_ADDED,
     ),
     Operation.ALTERATION: (
         Action.WATCHLIST_UPDATED,
@@ -119,8 +156,23 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.MODEL_CHANGED,
         Action.HOLD_PLACED,
         Action.HOLD_RELEASED,
+        Action.IDENTITY_LIMITED,
+        Action.IDENTITY_REVOKED,
+        Action.IDENTITY_RESTORED,
     ),
     Operation.CONSULTATION: (
+        Action.IDENTITY_READ,
+        Action.REVIEW_LISTED,
+        Action.REVIEW_VIEWED,
+        Action.REVIEW_WORK_OPENED,
+        Action.REVIEW_WORK_CLOSED,
+        Action.REVIEW_EXPLAINED,
+        Action.REVIEW_UNBLURRED,
+        Action.ASSIGNMENT_LISTED,
+        Action.ASSIGNMENT_VIEWED,
+        Action.ASSIGNMENT_FEED_OPENED,
+        Action.ASSIGNMENT_FEED_CLOSED,
+        Action.VIGILANCE_LISTED,
         Action.ALERT_VIEWED,
         Action.ALERT_FEED_OPENED,
         Action.ALERT_FEED_CLOSED,
@@ -159,6 +211,7 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.SUBJECT_ERASED,
         Action.UPLOAD_DESTROYED,
         Action.OPERATOR_PROBE_DESTROYED,
+        Action.VIGILANCE_PAIR_REMOVED,
         Action.RETENTION_RUN,
         Action.ERASURE_DONE,
     ),
@@ -169,13 +222,27 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.LIVE_STREAM_OPENED,
         Action.LIVE_STREAM_CLOSED,
         Action.LIVE_MINUTE,
+        Action.ASSIGNMENT_OFFERED,
+        Action.ASSIGNMENT_WITHDRAWN,
+        Action.VIGILANCE_RAISED,
     ),
     Operation.REVIEW: (
         Action.WATCHLIST_APPROVED,
         Action.WATCHLIST_REVIEWED,
         Action.ALERT_ADJUDICATED,
         Action.ALERT_ENGAGEMENT,
+        Action.ALERT_EXPIRED,
+        Action.REVIEW_CLAIMED,
+        Action.REVIEW_RELEASED,
+        Action.REVIEW_OBSERVED,
+        Action.REVIEW_DECIDED,
+        Action.REVIEW_ESCALATED,
+        Action.REVIEW_UNREVIEWED,
+        Action.ASSIGNMENT_ACKNOWLEDGED,
+        Action.VIGILANCE_DECIDED,
+        Action.SEARCH_ADJUDICATED,
         Action.OPERATOR_OUTCOME,
+        Action.OPERATOR_OVERDUE,
         Action.ERASURE_REQUESTED,
         Action.ERASURE_DECIDED,
     ),
@@ -186,6 +253,8 @@ _BY_OPERATION: dict[Operation, tuple[Action, ...]] = {
         Action.SEARCH_REFUSED,
         Action.OPERATOR_REFUSED,
         Action.ACCESS_REFUSED,
+        Action.ACCESS_SIGNED_IN,
+        Action.ACCESS_CREDENTIALS_LOADED,
         Action.LOG_ORIGIN_STARTED,
         Action.KEYRING_ROTATED,
     ),

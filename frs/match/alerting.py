@@ -10,8 +10,10 @@ alert is raised after either has returned.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -50,6 +52,22 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedAlert:
+    """An alert that is being raised, for whoever must act in the same transaction."""
+
+    id: str
+    deployment: str
+    camera: str
+    watchlist: str
+    grading: str
+    captured_at: datetime
+    raised_at: datetime
+
+
+OnRaised: TypeAlias = Callable[[Transaction, RaisedAlert], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Pictures:
     probe: bytes
     reference: bytes
@@ -63,6 +81,11 @@ class Alerting:
     ) -> None:
         self._database, self._vault, self._audit = database, vault, audit
         self._watchlists, self._bell, self._clock = watchlists, bell, clock
+        self._on_raised: tuple[OnRaised, ...] = ()
+
+    def heed(self, listener: OnRaised) -> None:
+        """Have every alert told to ``listener`` within its transaction: what it raises, the alert fails with."""
+        self._on_raised = (*self._on_raised, listener)
 
     def raise_alert(
         self, gate: Gate, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, uncounted: StreamCounts
@@ -89,6 +112,17 @@ class Alerting:
             counts = uncounted.plus(StreamCounts(alerts=1))
             add_camera_counts(tx.connection, sighting.deployment, sighting.camera, counts, now)
             self._audit.append(tx, _event(name, sighting, candidate, evidence, sealed))
+            raised = RaisedAlert(
+                name,
+                sighting.deployment,
+                sighting.camera,
+                candidate.watchlist,
+                candidate.grading,
+                _instant(evidence.best.at),
+                now,
+            )
+            for listener in self._on_raised:
+                listener(tx, raised)
             tx.after_commit(self._bell.ring)
             return name
 

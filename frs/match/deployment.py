@@ -58,6 +58,14 @@ class DeploymentDraft:
     ends_at: datetime
     cooldown_seconds: float | None
     """None takes ``live.cooldown_seconds``."""
+    site: str = ""
+    """What identities may be limited to; empty for none."""
+    reviewers: int | None = None
+    """Independent reviewers for each alert; None takes ``review.reviewers``."""
+    officers_before_adjudication: bool | None = None
+    """Whether officers are sent alerts that nobody has compared yet; None takes the setting of that name."""
+    vigilance_rate: float | None = None
+    """Vigilance checks for each alert; None takes ``review.vigilance_rate``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,10 @@ class Deployment:
     starts_at: datetime
     ends_at: datetime
     cooldown_seconds: float
+    site: str
+    reviewers: int
+    officers_before_adjudication: bool
+    vigilance_rate: float
     state: DeploymentState
     opened_by: str
     opened_at: datetime
@@ -126,11 +138,12 @@ def load_deployment(connection: sa.Connection, deployment_id: str, now: datetime
 def _deployment(
     row: sa.RowMapping, lists: tuple[ListVersion, ...], cameras: tuple[CameraCount, ...], now: datetime
 ) -> Deployment:
-    same = ("id", "purpose", "place", "authorising_officer", "starts_at", "ends_at", "cooldown_seconds")
+    same = ("id", "purpose", "place", "site", "authorising_officer", "starts_at", "ends_at", "cooldown_seconds")
+    review = ("reviewers", "officers_before_adjudication", "vigilance_rate")
     closing = ("opened_by", "opened_at", "closed_at", "closed_by", "close_reason")
     return Deployment(
         watchlists=lists,
         state=state_of(row["state"], row["starts_at"], row["ends_at"], now),
         cameras=cameras,
-        **{name: row[name] for name in same + closing},
+        **{name: row[name] for name in same + review + closing},
     )

@@ -42,7 +42,10 @@ from frs.watchlist.searchable import SearchableList
 __all__ = ["CameraCount", "Deployment", "DeploymentDraft", "DeploymentState", "Deployments"]
 
 
-_AS_DRAFTED = ("purpose", "place", "authorising_officer", "starts_at", "ends_at", "cooldown_seconds")
+_AS_DRAFTED = (
+    *("purpose", "place", "site", "authorising_officer", "starts_at", "ends_at", "cooldown_seconds"),
+    *("reviewers", "officers_before_adjudication", "vigilance_rate"),
+)
 _OVER = (DeploymentState.ENDED, DeploymentState.STOPPED)
 _NOTHING_TO_HALT = (Reason.DEPLOYMENT_NOT_FOUND, Reason.DEPLOYMENT_ENDED)
 
@@ -54,7 +57,7 @@ class Deployments:
         self, database: Database, audit: AuditLog, watchlists: Watchlists, settings: Settings, clock: Clock
     ) -> None:
         self._database, self._audit, self._watchlists = database, audit, watchlists
-        self._live, self._clock = settings.live, clock
+        self._live, self._review, self._clock = settings.live, settings.review, clock
         self._lock = threading.Lock()
         self._gates: dict[str, Gate] = {}
         self._halted: set[str] = set()
@@ -67,7 +70,7 @@ class Deployments:
         WATCHLIST_EMPTY.
         """
         self.close_due()
-        checked = checked_draft(draft, self._clock.now(), self._live.cooldown_seconds)
+        checked = checked_draft(draft, self._clock.now(), self._live.cooldown_seconds, self._review)
         lists = self._watchlists.searchable(checked.watchlists, Mode.LIVE)
         return self._database.write(lambda tx: self._insert(tx, actor, checked, lists))
 

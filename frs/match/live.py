@@ -50,6 +50,7 @@ class LiveMatching:
         self._database, self._audit = database, audit
         self._deployments, self._settings, self._clock = deployments, settings, clock
         alerting = Alerting(database, vault, audit, watchlists, alert_bell, clock)
+        self.heed_alerts = alerting.heed
         self._parts = LiveParts(galleries, watchlists, deployments, engine, alerting, settings.live)
         self._lock = threading.Lock()
         self._open: set[tuple[str, str]] = set()

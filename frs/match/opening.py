@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.match.deployment import LONGEST, DeploymentDraft
+from frs.settings import ReviewSettings
 from frs.store.schema import deployment, deployment_watchlist, reference_image, subject, watchlist
 from frs.types import Json
 from frs.watchlist.searchable import SearchableList
 
 
-def checked_draft(draft: DeploymentDraft, now: datetime, cooldown_seconds: float) -> DeploymentDraft:
+def checked_draft(
+    draft: DeploymentDraft, now: datetime, cooldown_seconds: float, review: ReviewSettings
+) -> DeploymentDraft:
     """Return the draft with its defaults filled in; FrsError INVALID_FIELD where it cannot be opened."""
     for field in ("purpose", "place", "authorising_officer"):
         if not getattr(draft, field).strip():
@@ -37,7 +41,19 @@ def checked_draft(draft: DeploymentDraft, now: datetime, cooldown_seconds: float
     cooldown = cooldown_seconds if draft.cooldown_seconds is None else draft.cooldown_seconds
     if not 0.0 <= cooldown <= LONGEST.total_seconds():
         raise _invalid("cooldown_seconds", "The cooldown is not a number of seconds from 0 up to 31 days.")
-    return replace(draft, starts_at=starts_at, cooldown_seconds=cooldown)
+    return replace(draft, starts_at=starts_at, cooldown_seconds=cooldown, **_review(draft, review))
+
+
+def _review(draft: DeploymentDraft, settings: ReviewSettings) -> dict[str, Any]:
+    """Return how the alerts are to be reviewed: as the draft says, else as the settings do."""
+    fields = ("reviewers", "officers_before_adjudication", "vigilance_rate")
+    chosen = {name: getattr(draft, name) for name in fields}
+    policy = {name: getattr(settings, name) if value is None else value for name, value in chosen.items()}
+    if policy["reviewers"] not in (1, 2):
+        raise _invalid("review_policy.reviewers", "An alert is decided by one or two independent reviewers.")
+    if not 0.0 <= policy["vigilance_rate"] <= 1.0:
+        raise _invalid("review_policy.vigilance_rate", "The rate of vigilance checks is a number from 0 to 1.")
+    return policy
 
 
 def require_reviewed(connection: sa.Connection, lists: Sequence[SearchableList], now: datetime) -> None:

@@ -29,6 +29,10 @@ class AlertState(StrEnum):
     CONFIRMED_FALSE = "confirmed-false"
     UNCONFIRMED = "unconfirmed"
     """Adjudicated true, and nobody engaged."""
+    CANNOT_TELL = "cannot-tell"
+    """Adjudicated, and the pictures did not tell."""
+    EXPIRED = "expired"
+    """Nobody decided while it was worth acting on."""
     UNREVIEWED = "unreviewed"
     """Nobody decided before it was erased."""
 

@@ -1,6 +1,6 @@
 """Resource names (AIP-122): ``watchlists/night/subjects/7f…``. The edge speaks names, the rooms speak bare ids.
 
-A pattern is a name with ``*`` for each id. An id is 1 to 64 letters, digits, '.', '_' or '-'; whether it exists is
+A pattern is a name with ``*`` for each id. An id is 1 to 64 letters, digits, '.', '_', '@' or '-'; whether it exists is
 for the room to say.
 """
 
@@ -22,8 +22,12 @@ SEARCH = "searches/*"
 EVENT = "events/*"
 HOLD = "holds/*"
 ERASURE = "erasures/*"
+CASE = "cases/*"
+ASSIGNMENT = "assignments/*"
+PAIR = "pairs/*"
+IDENTITY = "identities/*"
 
-_ID = r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})"
+_ID = r"([A-Za-z0-9][A-Za-z0-9._@-]{0,63})"
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from frs.review.alerts import Alert, Alerts, AlertState, FeedEntry
 from frs.server import names
 from frs.server.caller import caller
 from frs.server.consultations import Consultations
-from frs.server.conversions.review import ENGAGEMENTS, alert_message, alert_state, case_message, feed_message
+from frs.server.conversions.review import alert_message, alert_state, case_message, feed_message
 from frs.server.journal import Journal
 from frs.server.paging import page_size
 from frs.server.ringing import listening
@@ -89,29 +89,6 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
         finally:
             closed: dict[str, Json] = {"position": position}
             await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_CLOSED, closed, references)
-
-    async def AdjudicateAlert(self, request: review_pb2.AdjudicateAlertRequest, context: Any) -> review_pb2.Alert:
-        """Decide a pending alert."""
-        decided = await self._workers.run(
-            self._alerts.adjudicate,
-            caller(),
-            names.last_id(names.ALERT, request.name),
-            request.decision == review_pb2.DECISION_TRUE,
-            request.reason.strip(),
-        )
-        return alert_message(decided)
-
-    async def RecordEngagement(self, request: review_pb2.RecordEngagementRequest, context: Any) -> review_pb2.Alert:
-        """Record what came of speaking to the person."""
-        recorded = await self._workers.run(
-            self._alerts.engage,
-            caller(),
-            names.last_id(names.ALERT, request.name),
-            ENGAGEMENTS[request.engagement],
-            request.note.strip(),
-            request.self_defined_group.strip(),
-        )
-        return alert_message(recorded)
 
     def _feed_answer(self, actor: Actor, entry: FeedEntry, with_images: bool) -> review_pb2.WatchAlertsResponse:
         if with_images:

@@ -38,6 +38,8 @@ IMAGE_PAGE_SIZE = Whole(0, 100)
 PAGE_TOKEN = Text(0, 1000)
 CAMERA = r"[A-Za-z0-9._:-]+"
 CAMERA_FORM = "letters, digits, '.', '_', ':' and '-'"
+SITE = r"(?:[a-z][a-z0-9-]*)?"
+SITE_FORM = "lower-case letters, digits and hyphens, beginning with a letter"
 ACTION = Text(0, 100, r"[a-z0-9.-]*", "an action's name or its beginning, for example operator.search")
 LISTS = Many(Name(names.WATCHLIST), 1, 20, distinct=True)
 
@@ -139,6 +141,8 @@ RULES: dict[str, Rules] = {
         "start_time": When(required=False),
         "end_time": When(),
         "cooldown_seconds": Number(minimum=0.0, maximum=86_400.0),
+        "site": Text(0, 63, SITE, SITE_FORM),
+        "review_policy": Nested("frs.v1.ReviewPolicy", required=False),
         **dict.fromkeys(
             (
                 "state",
@@ -152,6 +156,11 @@ RULES: dict[str, Rules] = {
             ),
             OutputOnly(),
         ),
+    },
+    "frs.v1.ReviewPolicy": {
+        "reviewers": Whole(0, 2),
+        "officers_before_adjudication": Flag(),
+        "vigilance_rate": Number(minimum=0.0, maximum=1.0),
     },
     "frs.v1.OpenDeploymentRequest": {"deployment": Nested("frs.v1.Deployment")},
     "frs.v1.GetDeploymentRequest": {"name": Name(names.DEPLOYMENT)},
@@ -246,13 +255,94 @@ RULES: dict[str, Rules] = {
         "deployment": Name(names.DEPLOYMENT, required=False),
         "with_images": Flag(),
     },
-    "frs.v1.AdjudicateAlertRequest": {"name": Name(names.ALERT), "decision": Choice(), "reason": REASON},
+    "frs.v1.ListCasesRequest": {
+        "page_size": PAGE_SIZE,
+        "page_token": PAGE_TOKEN,
+        "state": Choice(required=False),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+        "kind": Choice(required=False),
+        "mine": Flag(),
+    },
+    "frs.v1.GetCaseRequest": {"name": Name(names.CASE)},
+    "frs.v1.WorkRequest": {
+        "credit": Whole(0, 8),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+        "kind": Choice(required=False),
+    },
+    "frs.v1.ClaimCaseRequest": {"name": Name(names.CASE)},
+    "frs.v1.ReleaseCaseRequest": {"name": Name(names.CASE)},
+    "frs.v1.FeatureFinding": {"feature": Choice(), "finding": Choice()},
+    "frs.v1.Observation": {
+        "features": Many(Nested("frs.v1.FeatureFinding"), 1, 9),
+        "probe_quality": Choice(),
+        "reference_quality": Choice(),
+        "occlusions": Many(Choice(), 1, 7, distinct=True),
+        "note": OPTIONAL_REASON,
+        "observe_time": OutputOnly(),
+    },
+    "frs.v1.RecordObservationRequest": {"name": Name(names.CASE), "observation": Nested("frs.v1.Observation")},
+    "frs.v1.DecideCaseRequest": {
+        "name": Name(names.CASE),
+        "decision": Choice(),
+        "reason": REASON,
+        "subject": Name(names.SUBJECT, required=False),
+    },
+    "frs.v1.ExplainCaseRequest": {
+        "name": Name(names.CASE),
+        "subject": Name(names.SUBJECT, required=False),
+        "with_saliency": Flag(),
+    },
+    "frs.v1.UnblurFrameRequest": {"name": Name(names.CASE), "reason": REASON},
+    # --- officers -------------------------------------------------------------------------------------------------
+    "frs.v1.ListAssignmentsRequest": {
+        "page_size": PAGE_SIZE,
+        "page_token": PAGE_TOKEN,
+        "state": Choice(required=False),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+    },
+    "frs.v1.WatchAssignmentsRequest": {
+        "after_position": Whole(0, _INT64),
+        "deployment": Name(names.DEPLOYMENT, required=False),
+        "with_images": Flag(),
+    },
+    "frs.v1.AcknowledgeRequest": {"name": Name(names.ASSIGNMENT)},
     "frs.v1.RecordEngagementRequest": {
-        "name": Name(names.ALERT),
+        "name": Name(names.ASSIGNMENT),
         "engagement": Choice(),
         "note": OPTIONAL_REASON,
         "self_defined_group": Text(0, 100),
     },
+    # --- vigilance ------------------------------------------------------------------------------------------------
+    "frs.v1.VigilancePair": {
+        "name": OutputOnly(),
+        "matching": Flag(),
+        "nominal": Text(1, 100),
+        "source": REASON,
+        **dict.fromkeys(("score", "create_time", "created_by", "shown_count"), OutputOnly()),
+    },
+    "frs.v1.AddPairRequest": {
+        "pair": Nested("frs.v1.VigilancePair"),
+        "probe": PictureBytes(),
+        "reference": PictureBytes(),
+    },
+    "frs.v1.ListPairsRequest": {"page_size": PAGE_SIZE, "page_token": PAGE_TOKEN},
+    "frs.v1.RemovePairRequest": {"name": Name(names.PAIR), "reason": REASON},
+    # --- identities -----------------------------------------------------------------------------------------------
+    "frs.v1.Scope": {
+        "watchlists": Many(Name(names.WATCHLIST), 0, 100, distinct=True),
+        "deployments": Many(Name(names.DEPLOYMENT), 0, 100, distinct=True),
+        "sites": Many(Text(1, 63, SITE, SITE_FORM), 0, 100, distinct=True),
+    },
+    "frs.v1.WhoAmIRequest": {},
+    "frs.v1.ListIdentitiesRequest": {"page_size": PAGE_SIZE, "page_token": PAGE_TOKEN},
+    "frs.v1.LimitIdentityRequest": {
+        "name": Name(names.IDENTITY),
+        "roles": Many(Text(1, 64), 0, 20, distinct=True),
+        "scope": Nested("frs.v1.Scope", required=False),
+        "reason": REASON,
+    },
+    "frs.v1.RevokeIdentityRequest": {"name": Name(names.IDENTITY), "reason": REASON},
+    "frs.v1.RestoreIdentityRequest": {"name": Name(names.IDENTITY), "reason": REASON},
     # --- oversight ------------------------------------------------------------------------------------------------
     "frs.v1.ListEventsRequest": {
         "page_size": PAGE_SIZE,

@@ -17,28 +17,34 @@ from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
 from frs.server.erasure import PersonRights
 from frs.server.health import NEEDS, Health
+from frs.server.identities import IdentityServicer
 from frs.server.live import LiveServicer
 from frs.server.log_reading import LogReading
 from frs.server.log_streams import LogStreams
 from frs.server.metrics import Metrics
+from frs.server.officer import OfficerServicer
 from frs.server.operator import OperatorServicer
 from frs.server.oversight import OversightServicer
 from frs.server.refusals import Refusals
 from frs.server.retention import RetentionServicer
 from frs.server.retrospective import RetrospectiveServicer
 from frs.server.review import ReviewServicer
+from frs.server.vigilance import VigilanceServicer
 from frs.server.waiting import Stopping
 from frs.server.watchlists import WatchlistServicer
 from frs.server.workers import Workers
 from frs.v1 import (
     administration_pb2_grpc,
     deployment_pb2_grpc,
+    identity_pb2_grpc,
     live_pb2_grpc,
+    officer_pb2_grpc,
     operator_pb2_grpc,
     oversight_pb2_grpc,
     retention_pb2_grpc,
     retrospective_pb2_grpc,
     review_pb2_grpc,
+    vigilance_pb2_grpc,
     watchlist_pb2_grpc,
 )
 
@@ -97,6 +103,9 @@ class Services:
         )
         self._operator = OperatorServicer(application.operator, consultations, unary)
         self._review = ReviewServicer(application.alerts, journal, consultations, unary, waiting, stopping)
+        self._officer = OfficerServicer()
+        self._vigilance = VigilanceServicer()
+        self._identities = IdentityServicer()
         self._retention = RetentionServicer(
             settings.retention,
             application.policy,
@@ -142,6 +151,9 @@ class Services:
         retrospective_pb2_grpc.add_RetrospectiveServiceServicer_to_server(self._retrospective, server)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._operator, server)
         review_pb2_grpc.add_ReviewServiceServicer_to_server(self._review, server)
+        officer_pb2_grpc.add_OfficerServiceServicer_to_server(self._officer, server)
+        vigilance_pb2_grpc.add_VigilanceServiceServicer_to_server(self._vigilance, server)
+        identity_pb2_grpc.add_IdentityServiceServicer_to_server(self._identities, server)
         oversight_pb2_grpc.add_OversightServiceServicer_to_server(self._oversight, server)
         retention_pb2_grpc.add_RetentionServiceServicer_to_server(self._retention, server)
         administration_pb2_grpc.add_AdministrationServiceServicer_to_server(self._administration, server)

@@ -150,6 +150,7 @@ deployment = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
+    sa.Column("site", sa.String(63), nullable=False),  # what identities may be limited to; empty for none
     sa.Column("authorising_officer", sa.Text, nullable=False),
     sa.Column("starts_at", Instant, nullable=False),
     sa.Column("ends_at", Instant, nullable=False),
@@ -157,6 +158,9 @@ deployment = sa.Table(
         "state", sa.String(16), nullable=False
     ),  # open | ended | stopped; scheduled and over follow from the clock
     sa.Column("cooldown_seconds", sa.Float, nullable=False),
+    sa.Column("reviewers", sa.Integer, nullable=False),  # independent reviewers for each alert, 1 or 2
+    sa.Column("officers_before_adjudication", sa.Boolean, nullable=False),
+    sa.Column("vigilance_rate", sa.Float, nullable=False),  # vigilance checks for each alert, 0 to 1
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
@@ -232,6 +236,11 @@ alert = sa.Table(
     sa.Column("reference_quality", sa.JSON, nullable=False),
     sa.Column("probe_sealed", sa.LargeBinary),  # owner alert:<id>; JPEG crop of the best frame
     sa.Column("reference_sealed", sa.LargeBinary),  # owner alert:<id>; JPEG crop of the reference as it was then
+    sa.Column("frame_sealed", sa.LargeBinary),  # owner alert:<id>; JPEG of the best frame, nobody in it blurred
+    # Boxes of the faces in that JPEG, [[x1, y1, x2, y2], ...] in its pixels, the alerted one first.
+    sa.Column("frame_faces", sa.JSON),
+    sa.Column("seen_seconds", sa.Float),  # from the first to the last usable frame; what erased alerts keep
+    sa.Column("gallery_size", sa.Integer),  # people on the lists that were searched
     sa.Column("state", sa.String(20), nullable=False, index=True),
     sa.Column("adjudicated_at", Instant),
     sa.Column("adjudicated_by", sa.Text),
@@ -362,8 +371,131 @@ operator_search = sa.Table(
     sa.Column("outcome_reason", sa.Text),
     sa.Column("outcome_by", sa.Text),
     sa.Column("outcome_at", Instant),
+    sa.Column("overdue_at", Instant),  # when it was told that the outcome is owed for too long
     sa.Column("probe_sealed", sa.LargeBinary),  # owner search:<id>; only under keep_matched_probe, until the outcome
     sa.Column("erased_at", Instant),
+)
+
+# --- review -------------------------------------------------------------------------------------------------------
+
+review_case = sa.Table(
+    "review_case",
+    metadata,
+    # Something for a person to decide; frs.review.case has the state machine.
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # alert | candidates | vigilance (shown as an alert)
+    sa.Column("alert_id", Id, sa.ForeignKey("alert.id"), unique=True),
+    sa.Column("job_id", Id, sa.ForeignKey("job.id"), index=True),
+    sa.Column("probe_id", Id, unique=True),  # of a job; the case outlives it
+    sa.Column("pair_id", Id),  # of a vigilance check; the case outlives it
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), index=True),
+    sa.Column("shown", sa.JSON),  # what a vigilance check shows in place of an alert's facts
+    sa.Column("grading", sa.String(8), nullable=False),
+    sa.Column("urgency", sa.Integer, nullable=False),  # 0 red, 1 amber, 2 green: the order of the queue
+    sa.Column("state", sa.String(16), nullable=False),  # pending | claimed | adjudicated | expired | unreviewed
+    sa.Column("reviewers", sa.Integer, nullable=False),  # independent reviewers needed; a dispute needs one more
+    sa.Column("decided", sa.Integer, nullable=False),  # reviewers who have
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("escalates_at", Instant),  # unless somebody takes it; null once closed
+    sa.Column("escalations", sa.Integer, nullable=False),
+    sa.Column("stale_at", Instant),  # a live alert expires then; null for what does not
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claimed_at", Instant),
+    sa.Column("claim_until", Instant),
+    sa.Column("decision", sa.String(16)),  # true | false | cannot-tell, once adjudicated
+    sa.Column("chosen_subject", Id),  # of a candidate list decided true
+    sa.Column("closed_at", Instant),
+    sa.Index("ix_review_case_queue", "state", "urgency", "opened_at", "id"),
+    sa.Index("ix_review_case_due", "state", "escalates_at"),
+)
+
+review_case_watchlist = sa.Table(
+    "review_case_watchlist",
+    metadata,
+    # The lists whose people a case shows: who may not see one of them may not see the case.
+    sa.Column("case_id", Id, sa.ForeignKey("review_case.id"), primary_key=True),
+    sa.Column("watchlist_id", Id, primary_key=True),
+)
+
+review_decision = sa.Table(
+    "review_decision",
+    metadata,
+    # One reviewer's work on one case, from the first claim to the decision.
+    sa.Column("case_id", Id, sa.ForeignKey("review_case.id"), primary_key=True),
+    sa.Column("reviewer", sa.String(64), primary_key=True),
+    sa.Column("claimed_at", Instant, nullable=False),
+    sa.Column("viewed_at", Instant),  # first shown the images
+    sa.Column("observed_at", Instant),
+    sa.Column("observation", sa.JSON),  # as frs.review.observation writes it; emptied with the alert
+    sa.Column("decided_at", Instant),
+    sa.Column("decision", sa.String(16)),  # true | false | cannot-tell
+    sa.Column("chosen_subject", Id),
+    sa.Column("reason", sa.Text),  # emptied with the alert
+    sa.Column("look_seconds", sa.Float),
+    sa.Column("policy", sa.Integer),  # version it was decided under
+    sa.Index("ix_review_decision_reviewer", "reviewer", "decided_at"),
+)
+
+vigilance_pair = sa.Table(
+    "vigilance_pair",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("matching", sa.Boolean, nullable=False),
+    sa.Column("nominal", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),  # of both pictures' bytes as they came
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("probe_quality", sa.JSON, nullable=False),
+    sa.Column("reference_quality", sa.JSON, nullable=False),
+    sa.Column("probe_sealed", sa.LargeBinary),  # owner pair:<id>; JPEG crop; null once removed
+    sa.Column("reference_sealed", sa.LargeBinary),  # owner pair:<id>
+    sa.Column("frame_sealed", sa.LargeBinary),  # owner pair:<id>; the whole photograph, shown as a frame
+    sa.Column("frame_faces", sa.JSON),  # as an alert's
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("removed_at", Instant),
+)
+
+assignment = sa.Table(
+    "assignment",
+    metadata,
+    # An alert that was sent to officers.
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("alert_id", Id, sa.ForeignKey("alert.id"), nullable=False, unique=True),
+    sa.Column("deployment_id", Id, sa.ForeignKey("deployment.id"), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),  # offered | acknowledged | engaged | withdrawn
+    sa.Column("offered_at", Instant, nullable=False),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("acknowledged_at", Instant),
+    sa.Column("closed_at", Instant),
+)
+
+assignment_feed = sa.Table(
+    "assignment_feed",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("assignment_id", Id, sa.ForeignKey("assignment.id"), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),  # offered | adjudicated | acknowledged | engaged | withdrawn
+    sa.Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# --- identities ---------------------------------------------------------------------------------------------------
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    # What the service knows of an identity besides its credentials: the most it may do, and whether it may at all.
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),  # active | revoked
+    sa.Column("roles", sa.JSON),  # the most it may be; null sets no limit
+    sa.Column("scope", sa.JSON),  # {"watchlists": [...], "deployments": [...], "sites": [...]}; null sets no limit
+    sa.Column("updated_at", Instant),
+    sa.Column("updated_by", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("signed_in_at", Instant),  # last
 )
 
 # --- policy, retention and erasure --------------------------------------------------------------------------------

@@ -109,6 +109,8 @@ class Deployment(_message.Message):
     CLOSED_BY_FIELD_NUMBER: _builtins.int
     CLOSE_REASON_FIELD_NUMBER: _builtins.int
     CAMERAS_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    REVIEW_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "deployments/{deployment}"."""
     purpose: _builtins.str
@@ -129,6 +131,8 @@ class Deployment(_message.Message):
     """Output only."""
     close_reason: _builtins.str
     """Output only."""
+    site: _builtins.str
+    """The site that identities may be limited to, up to 63 lower-case letters, digits and hyphens; may be empty."""
     @_builtins.property
     def watchlists(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 20 resource names, "watchlists/{watchlist}"."""
@@ -157,6 +161,10 @@ class Deployment(_message.Message):
     def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraCount]:
         """Output only."""
 
+    @_builtins.property
+    def review_policy(self) -> Global___ReviewPolicy:
+        """How its alerts are reviewed; what is absent follows the service's settings."""
+
     def __init__(
         self,
         *,
@@ -176,16 +184,57 @@ class Deployment(_message.Message):
         closed_by: _builtins.str = ...,
         close_reason: _builtins.str = ...,
         cameras: _abc.Iterable[Global___CameraCount] | None = ...,
+        site: _builtins.str = ...,
+        review_policy: Global___ReviewPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "close_time", b"close_time", "cooldown_seconds", b"cooldown_seconds", "end_time", b"end_time", "open_time", b"open_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "close_time", b"close_time", "cooldown_seconds", b"cooldown_seconds", "end_time", b"end_time", "open_time", b"open_time", "review_policy", b"review_policy", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "authorising_officer", b"authorising_officer", "cameras", b"cameras", "close_reason", b"close_reason", "close_time", b"close_time", "closed_by", b"closed_by", "cooldown_seconds", b"cooldown_seconds", "end_time", b"end_time", "name", b"name", "open_time", b"open_time", "opened_by", b"opened_by", "place", b"place", "purpose", b"purpose", "start_time", b"start_time", "state", b"state", "versions_at_open", b"versions_at_open", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "authorising_officer", b"authorising_officer", "cameras", b"cameras", "close_reason", b"close_reason", "close_time", b"close_time", "closed_by", b"closed_by", "cooldown_seconds", b"cooldown_seconds", "end_time", b"end_time", "name", b"name", "open_time", b"open_time", "opened_by", b"opened_by", "place", b"place", "purpose", b"purpose", "review_policy", b"review_policy", "site", b"site", "start_time", b"start_time", "state", b"state", "versions_at_open", b"versions_at_open", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cooldown_seconds: _TypeAlias = _typing.Literal["cooldown_seconds"]  # noqa: Y015
     _WhichOneofArgType__cooldown_seconds: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cooldown_seconds) -> _WhichOneofReturnType__cooldown_seconds | None: ...
 
 Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
+@_typing.final
+class ReviewPolicy(_message.Message):
+    """How the alerts of a deployment are reviewed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWERS_FIELD_NUMBER: _builtins.int
+    OFFICERS_BEFORE_ADJUDICATION_FIELD_NUMBER: _builtins.int
+    VIGILANCE_RATE_FIELD_NUMBER: _builtins.int
+    reviewers: _builtins.int
+    """How many independent reviewers decide each alert, 1 or 2; 0 is the setting (review.reviewers)."""
+    officers_before_adjudication: _builtins.bool
+    """Send alerts to officers at once, before anybody has compared the faces; absent is the setting
+    (review.officers_before_adjudication).
+    """
+    vigilance_rate: _builtins.float
+    """Vigilance checks for each alert, 0 to 1; absent is the setting (review.vigilance_rate)."""
+    def __init__(
+        self,
+        *,
+        reviewers: _builtins.int = ...,
+        officers_before_adjudication: _builtins.bool | None = ...,
+        vigilance_rate: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_officers_before_adjudication", b"_officers_before_adjudication", "_vigilance_rate", b"_vigilance_rate", "officers_before_adjudication", b"officers_before_adjudication", "vigilance_rate", b"vigilance_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_officers_before_adjudication", b"_officers_before_adjudication", "_vigilance_rate", b"_vigilance_rate", "officers_before_adjudication", b"officers_before_adjudication", "reviewers", b"reviewers", "vigilance_rate", b"vigilance_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__officers_before_adjudication: _TypeAlias = _typing.Literal["officers_before_adjudication"]  # noqa: Y015
+    _WhichOneofArgType__officers_before_adjudication: _TypeAlias = _typing.Literal["_officers_before_adjudication", b"_officers_before_adjudication"]  # noqa: Y015
+    _WhichOneofReturnType__vigilance_rate: _TypeAlias = _typing.Literal["vigilance_rate"]  # noqa: Y015
+    _WhichOneofArgType__vigilance_rate: _TypeAlias = _typing.Literal["_vigilance_rate", b"_vigilance_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__officers_before_adjudication) -> _WhichOneofReturnType__officers_before_adjudication | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vigilance_rate) -> _WhichOneofReturnType__vigilance_rate | None: ...
+
+Global___ReviewPolicy: _TypeAlias = ReviewPolicy  # noqa: Y015
 
 @_typing.final
 class OpenDeploymentRequest(_message.Message):

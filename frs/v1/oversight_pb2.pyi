@@ -541,6 +541,7 @@ class StatisticsResponse(_message.Message):
     REVIEWERS_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
     LEAST_PUBLISHED_FIELD_NUMBER: _builtins.int
+    VIGILANCE_FIELD_NUMBER: _builtins.int
     least_published: _builtins.int
     """The policy: a part of a breakdown with fewer alerts than this is not to be published."""
     @_builtins.property
@@ -563,6 +564,12 @@ class StatisticsResponse(_message.Message):
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedFigures]: ...
+    @_builtins.property
+    def vigilance(self) -> _containers.RepeatedCompositeFieldContainer[Global___VigilanceFigures]:
+        """How reviewers did on the vigilance checks of the period, by name; absent when one deployment was asked for. For
+        oversight, not for publication.
+        """
+
     def __init__(
         self,
         *,
@@ -574,10 +581,11 @@ class StatisticsResponse(_message.Message):
         reviewers: _abc.Iterable[Global___NamedFigures] | None = ...,
         groups: _abc.Iterable[Global___NamedFigures] | None = ...,
         least_published: _builtins.int = ...,
+        vigilance: _abc.Iterable[Global___VigilanceFigures] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "groups", b"groups", "least_published", b"least_published", "reviewers", b"reviewers", "searches", b"searches", "since", b"since", "total", b"total", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "groups", b"groups", "least_published", b"least_published", "reviewers", b"reviewers", "searches", b"searches", "since", b"since", "total", b"total", "until", b"until", "vigilance", b"vigilance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -720,6 +728,9 @@ class Figures(_message.Message):
     FALSE_ALERTS_PER_ALERT_FIELD_NUMBER: _builtins.int
     TO_ADJUDICATION_FIELD_NUMBER: _builtins.int
     TO_ENGAGEMENT_FIELD_NUMBER: _builtins.int
+    CANNOT_TELL_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    ESCALATED_FIELD_NUMBER: _builtins.int
     faces_seen: _builtins.int
     alerts: _builtins.int
     pending: _builtins.int
@@ -733,6 +744,12 @@ class Figures(_message.Message):
     """True alerts after which nobody was engaged."""
     unreviewed: _builtins.int
     """Alerts that nobody decided before their retention ended."""
+    cannot_tell: _builtins.int
+    """Adjudicated, and the pictures did not tell."""
+    expired: _builtins.int
+    """Nobody decided while it was worth acting on."""
+    escalated: _builtins.int
+    """Alerts that had to escalate before somebody took them, whatever became of them."""
     @_builtins.property
     def false_alerts_per_face(self) -> Global___Rate:
         """False alerts (adjudicated false or confirmed false) over faces seen, and over alerts."""
@@ -759,14 +776,62 @@ class Figures(_message.Message):
         false_alerts_per_alert: Global___Rate | None = ...,
         to_adjudication: Global___ResponseTimes | None = ...,
         to_engagement: Global___ResponseTimes | None = ...,
+        cannot_tell: _builtins.int = ...,
+        expired: _builtins.int = ...,
+        escalated: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["false_alerts_per_alert", b"false_alerts_per_alert", "false_alerts_per_face", b"false_alerts_per_face", "to_adjudication", b"to_adjudication", "to_engagement", b"to_engagement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "confirmed_false", b"confirmed_false", "confirmed_true", b"confirmed_true", "faces_seen", b"faces_seen", "false_alerts", b"false_alerts", "false_alerts_per_alert", b"false_alerts_per_alert", "false_alerts_per_face", b"false_alerts_per_face", "pending", b"pending", "to_adjudication", b"to_adjudication", "to_engagement", b"to_engagement", "true_alerts", b"true_alerts", "unconfirmed", b"unconfirmed", "unreviewed", b"unreviewed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "cannot_tell", b"cannot_tell", "confirmed_false", b"confirmed_false", "confirmed_true", b"confirmed_true", "escalated", b"escalated", "expired", b"expired", "faces_seen", b"faces_seen", "false_alerts", b"false_alerts", "false_alerts_per_alert", b"false_alerts_per_alert", "false_alerts_per_face", b"false_alerts_per_face", "pending", b"pending", "to_adjudication", b"to_adjudication", "to_engagement", b"to_engagement", "true_alerts", b"true_alerts", "unconfirmed", b"unconfirmed", "unreviewed", b"unreviewed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Figures: _TypeAlias = Figures  # noqa: Y015
+
+@_typing.final
+class VigilanceFigures(_message.Message):
+    """Known pairs that a reviewer decided without knowing that they were checks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    FALSE_ACCEPTS_FIELD_NUMBER: _builtins.int
+    CANNOT_TELL_FIELD_NUMBER: _builtins.int
+    LOOK_FIELD_NUMBER: _builtins.int
+    reviewer: _builtins.str
+    checks: _builtins.int
+    cannot_tell: _builtins.int
+    @_builtins.property
+    def hits(self) -> Global___Rate:
+        """Pairs of one person that were decided true, over those shown."""
+
+    @_builtins.property
+    def false_accepts(self) -> Global___Rate:
+        """Pairs of two people that were decided true, over those shown."""
+
+    @_builtins.property
+    def look(self) -> Global___ResponseTimes:
+        """How long the reviewer looked."""
+
+    def __init__(
+        self,
+        *,
+        reviewer: _builtins.str = ...,
+        checks: _builtins.int = ...,
+        hits: Global___Rate | None = ...,
+        false_accepts: Global___Rate | None = ...,
+        cannot_tell: _builtins.int = ...,
+        look: Global___ResponseTimes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["false_accepts", b"false_accepts", "hits", b"hits", "look", b"look"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cannot_tell", b"cannot_tell", "checks", b"checks", "false_accepts", b"false_accepts", "hits", b"hits", "look", b"look", "reviewer", b"reviewer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VigilanceFigures: _TypeAlias = VigilanceFigures  # noqa: Y015
 
 @_typing.final
 class Rate(_message.Message):
@@ -843,6 +908,12 @@ class SearchFigures(_message.Message):
     OUTCOMES_OWED_FIELD_NUMBER: _builtins.int
     JOBS_FIELD_NUMBER: _builtins.int
     STILL_SEARCHES_FIELD_NUMBER: _builtins.int
+    OUTCOMES_OVERDUE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LISTS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LISTS_TRUE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LISTS_FALSE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LISTS_CANNOT_TELL_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LISTS_UNREVIEWED_FIELD_NUMBER: _builtins.int
     operator_searches: _builtins.int
     operator_with_candidates: _builtins.int
     outcomes_same: _builtins.int
@@ -851,6 +922,14 @@ class SearchFigures(_message.Message):
     outcomes_owed: _builtins.int
     jobs: _builtins.int
     still_searches: _builtins.int
+    outcomes_overdue: _builtins.int
+    """Outcomes that were not recorded in time."""
+    candidate_lists: _builtins.int
+    """Candidate lists of jobs: how many there were, and how they were adjudicated."""
+    candidate_lists_true: _builtins.int
+    candidate_lists_false: _builtins.int
+    candidate_lists_cannot_tell: _builtins.int
+    candidate_lists_unreviewed: _builtins.int
     def __init__(
         self,
         *,
@@ -862,10 +941,16 @@ class SearchFigures(_message.Message):
         outcomes_owed: _builtins.int = ...,
         jobs: _builtins.int = ...,
         still_searches: _builtins.int = ...,
+        outcomes_overdue: _builtins.int = ...,
+        candidate_lists: _builtins.int = ...,
+        candidate_lists_true: _builtins.int = ...,
+        candidate_lists_false: _builtins.int = ...,
+        candidate_lists_cannot_tell: _builtins.int = ...,
+        candidate_lists_unreviewed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "operator_searches", b"operator_searches", "operator_with_candidates", b"operator_with_candidates", "outcomes_cannot_tell", b"outcomes_cannot_tell", "outcomes_different", b"outcomes_different", "outcomes_owed", b"outcomes_owed", "outcomes_same", b"outcomes_same", "still_searches", b"still_searches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_lists", b"candidate_lists", "candidate_lists_cannot_tell", b"candidate_lists_cannot_tell", "candidate_lists_false", b"candidate_lists_false", "candidate_lists_true", b"candidate_lists_true", "candidate_lists_unreviewed", b"candidate_lists_unreviewed", "jobs", b"jobs", "operator_searches", b"operator_searches", "operator_with_candidates", b"operator_with_candidates", "outcomes_cannot_tell", b"outcomes_cannot_tell", "outcomes_different", b"outcomes_different", "outcomes_overdue", b"outcomes_overdue", "outcomes_owed", b"outcomes_owed", "outcomes_same", b"outcomes_same", "still_searches", b"still_searches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

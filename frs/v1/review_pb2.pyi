@@ -37,6 +37,10 @@ class _AlertStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertState
     """Adjudicated true, and nobody engaged."""
     ALERT_STATE_UNREVIEWED: _AlertState.ValueType  # 7
     """Nobody decided before its retention ended."""
+    ALERT_STATE_CANNOT_TELL: _AlertState.ValueType  # 8
+    """Looked at, and the pictures do not tell."""
+    ALERT_STATE_EXPIRED: _AlertState.ValueType  # 9
+    """Nobody decided while it was worth acting on: the person has long passed."""
 
 class AlertState(_AlertState, metaclass=_AlertStateEnumTypeWrapper): ...
 
@@ -50,6 +54,10 @@ ALERT_STATE_UNCONFIRMED: AlertState.ValueType  # 6
 """Adjudicated true, and nobody engaged."""
 ALERT_STATE_UNREVIEWED: AlertState.ValueType  # 7
 """Nobody decided before its retention ended."""
+ALERT_STATE_CANNOT_TELL: AlertState.ValueType  # 8
+"""Looked at, and the pictures do not tell."""
+ALERT_STATE_EXPIRED: AlertState.ValueType  # 9
+"""Nobody decided while it was worth acting on: the person has long passed."""
 Global___AlertState: _TypeAlias = AlertState  # noqa: Y015
 
 class _AlertChange:
@@ -64,6 +72,8 @@ class _AlertChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertChan
     ALERT_CHANGE_ENGAGED: _AlertChange.ValueType  # 3
     ALERT_CHANGE_ERASED: _AlertChange.ValueType  # 4
     """Its retention ended: erased, and closed as unreviewed if nobody had decided."""
+    ALERT_CHANGE_EXPIRED: _AlertChange.ValueType  # 5
+    """Nobody decided in time."""
 
 class AlertChange(_AlertChange, metaclass=_AlertChangeEnumTypeWrapper): ...
 
@@ -73,6 +83,8 @@ ALERT_CHANGE_ADJUDICATED: AlertChange.ValueType  # 2
 ALERT_CHANGE_ENGAGED: AlertChange.ValueType  # 3
 ALERT_CHANGE_ERASED: AlertChange.ValueType  # 4
 """Its retention ended: erased, and closed as unreviewed if nobody had decided."""
+ALERT_CHANGE_EXPIRED: AlertChange.ValueType  # 5
+"""Nobody decided in time."""
 Global___AlertChange: _TypeAlias = AlertChange  # noqa: Y015
 
 class _Decision:
@@ -83,41 +95,169 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DESCRIPTOR: _descriptor.EnumDescriptor
     DECISION_UNSPECIFIED: _Decision.ValueType  # 0
     DECISION_TRUE: _Decision.ValueType  # 1
-    """The person on the camera is the subject."""
+    """The person on the camera is the subject; in a candidate list: is the subject named."""
     DECISION_FALSE: _Decision.ValueType  # 2
+    """They are not; in a candidate list: none of them is."""
+    DECISION_CANNOT_TELL: _Decision.ValueType  # 3
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper): ...
 
 DECISION_UNSPECIFIED: Decision.ValueType  # 0
 DECISION_TRUE: Decision.ValueType  # 1
-"""The person on the camera is the subject."""
+"""The person on the camera is the subject; in a candidate list: is the subject named."""
 DECISION_FALSE: Decision.ValueType  # 2
+"""They are not; in a candidate list: none of them is."""
+DECISION_CANNOT_TELL: Decision.ValueType  # 3
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
-class _Engagement:
+class _CaseKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _EngagementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engagement.ValueType], _builtins.type):
+class _CaseKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    ENGAGEMENT_UNSPECIFIED: _Engagement.ValueType  # 0
-    ENGAGEMENT_CONFIRMED_TRUE: _Engagement.ValueType  # 1
-    """Spoken to: it is the subject."""
-    ENGAGEMENT_CONFIRMED_FALSE: _Engagement.ValueType  # 2
-    """Spoken to: it is not."""
-    ENGAGEMENT_NOT_ENGAGED: _Engagement.ValueType  # 3
-    """Nobody engaged."""
+    CASE_KIND_UNSPECIFIED: _CaseKind.ValueType  # 0
+    CASE_KIND_ALERT: _CaseKind.ValueType  # 1
+    """One face on a camera and the subject proposed for it."""
+    CASE_KIND_CANDIDATES: _CaseKind.ValueType  # 2
+    """One face in a still or video and the candidates found for it."""
 
-class Engagement(_Engagement, metaclass=_EngagementEnumTypeWrapper): ...
+class CaseKind(_CaseKind, metaclass=_CaseKindEnumTypeWrapper): ...
 
-ENGAGEMENT_UNSPECIFIED: Engagement.ValueType  # 0
-ENGAGEMENT_CONFIRMED_TRUE: Engagement.ValueType  # 1
-"""Spoken to: it is the subject."""
-ENGAGEMENT_CONFIRMED_FALSE: Engagement.ValueType  # 2
-"""Spoken to: it is not."""
-ENGAGEMENT_NOT_ENGAGED: Engagement.ValueType  # 3
-"""Nobody engaged."""
-Global___Engagement: _TypeAlias = Engagement  # noqa: Y015
+CASE_KIND_UNSPECIFIED: CaseKind.ValueType  # 0
+CASE_KIND_ALERT: CaseKind.ValueType  # 1
+"""One face on a camera and the subject proposed for it."""
+CASE_KIND_CANDIDATES: CaseKind.ValueType  # 2
+"""One face in a still or video and the candidates found for it."""
+Global___CaseKind: _TypeAlias = CaseKind  # noqa: Y015
+
+class _CaseState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CASE_STATE_UNSPECIFIED: _CaseState.ValueType  # 0
+    CASE_STATE_PENDING: _CaseState.ValueType  # 1
+    CASE_STATE_CLAIMED: _CaseState.ValueType  # 2
+    CASE_STATE_ADJUDICATED: _CaseState.ValueType  # 3
+    CASE_STATE_EXPIRED: _CaseState.ValueType  # 4
+    """A live alert that nobody decided while it was worth acting on."""
+    CASE_STATE_UNREVIEWED: _CaseState.ValueType  # 5
+    """Nobody decided before its retention ended."""
+
+class CaseState(_CaseState, metaclass=_CaseStateEnumTypeWrapper):
+    """pending -> claimed -> adjudicated. A claim that ends, or a decision where more are needed, leads back to pending."""
+
+CASE_STATE_UNSPECIFIED: CaseState.ValueType  # 0
+CASE_STATE_PENDING: CaseState.ValueType  # 1
+CASE_STATE_CLAIMED: CaseState.ValueType  # 2
+CASE_STATE_ADJUDICATED: CaseState.ValueType  # 3
+CASE_STATE_EXPIRED: CaseState.ValueType  # 4
+"""A live alert that nobody decided while it was worth acting on."""
+CASE_STATE_UNREVIEWED: CaseState.ValueType  # 5
+"""Nobody decided before its retention ended."""
+Global___CaseState: _TypeAlias = CaseState  # noqa: Y015
+
+class _Feature:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEATURE_UNSPECIFIED: _Feature.ValueType  # 0
+    FEATURE_FACE_SHAPE: _Feature.ValueType  # 1
+    FEATURE_FOREHEAD_AND_HAIRLINE: _Feature.ValueType  # 2
+    FEATURE_EYEBROWS: _Feature.ValueType  # 3
+    FEATURE_EYES: _Feature.ValueType  # 4
+    FEATURE_NOSE: _Feature.ValueType  # 5
+    FEATURE_MOUTH: _Feature.ValueType  # 6
+    FEATURE_CHIN_AND_JAW: _Feature.ValueType  # 7
+    FEATURE_EARS: _Feature.ValueType  # 8
+    FEATURE_MARKS: _Feature.ValueType  # 9
+
+class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
+    """Regions and properties that facial comparison looks at one by one (after FISWG's feature list for morphological
+    analysis).
+    """
+
+FEATURE_UNSPECIFIED: Feature.ValueType  # 0
+FEATURE_FACE_SHAPE: Feature.ValueType  # 1
+FEATURE_FOREHEAD_AND_HAIRLINE: Feature.ValueType  # 2
+FEATURE_EYEBROWS: Feature.ValueType  # 3
+FEATURE_EYES: Feature.ValueType  # 4
+FEATURE_NOSE: Feature.ValueType  # 5
+FEATURE_MOUTH: Feature.ValueType  # 6
+FEATURE_CHIN_AND_JAW: Feature.ValueType  # 7
+FEATURE_EARS: Feature.ValueType  # 8
+FEATURE_MARKS: Feature.ValueType  # 9
+Global___Feature: _TypeAlias = Feature  # noqa: Y015
+
+class _Finding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FindingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Finding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FINDING_UNSPECIFIED: _Finding.ValueType  # 0
+    FINDING_AGREES: _Finding.ValueType  # 1
+    FINDING_DIFFERS: _Finding.ValueType  # 2
+    FINDING_NOT_VISIBLE: _Finding.ValueType  # 3
+
+class Finding(_Finding, metaclass=_FindingEnumTypeWrapper): ...
+
+FINDING_UNSPECIFIED: Finding.ValueType  # 0
+FINDING_AGREES: Finding.ValueType  # 1
+FINDING_DIFFERS: Finding.ValueType  # 2
+FINDING_NOT_VISIBLE: Finding.ValueType  # 3
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+class _Occlusion:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OcclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Occlusion.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OCCLUSION_UNSPECIFIED: _Occlusion.ValueType  # 0
+    OCCLUSION_NONE: _Occlusion.ValueType  # 1
+    OCCLUSION_HAIR: _Occlusion.ValueType  # 2
+    OCCLUSION_GLASSES: _Occlusion.ValueType  # 3
+    OCCLUSION_MASK: _Occlusion.ValueType  # 4
+    OCCLUSION_HEADWEAR: _Occlusion.ValueType  # 5
+    OCCLUSION_HAND_OR_OBJECT: _Occlusion.ValueType  # 6
+    OCCLUSION_SHADOW: _Occlusion.ValueType  # 7
+
+class Occlusion(_Occlusion, metaclass=_OcclusionEnumTypeWrapper): ...
+
+OCCLUSION_UNSPECIFIED: Occlusion.ValueType  # 0
+OCCLUSION_NONE: Occlusion.ValueType  # 1
+OCCLUSION_HAIR: Occlusion.ValueType  # 2
+OCCLUSION_GLASSES: Occlusion.ValueType  # 3
+OCCLUSION_MASK: Occlusion.ValueType  # 4
+OCCLUSION_HEADWEAR: Occlusion.ValueType  # 5
+OCCLUSION_HAND_OR_OBJECT: Occlusion.ValueType  # 6
+OCCLUSION_SHADOW: Occlusion.ValueType  # 7
+Global___Occlusion: _TypeAlias = Occlusion  # noqa: Y015
+
+class _SeenQuality:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeenQualityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SeenQuality.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEEN_QUALITY_UNSPECIFIED: _SeenQuality.ValueType  # 0
+    SEEN_QUALITY_GOOD: _SeenQuality.ValueType  # 1
+    SEEN_QUALITY_USABLE: _SeenQuality.ValueType  # 2
+    SEEN_QUALITY_POOR: _SeenQuality.ValueType  # 3
+
+class SeenQuality(_SeenQuality, metaclass=_SeenQualityEnumTypeWrapper):
+    """How good a picture is to a person who compares it."""
+
+SEEN_QUALITY_UNSPECIFIED: SeenQuality.ValueType  # 0
+SEEN_QUALITY_GOOD: SeenQuality.ValueType  # 1
+SEEN_QUALITY_USABLE: SeenQuality.ValueType  # 2
+SEEN_QUALITY_POOR: SeenQuality.ValueType  # 3
+Global___SeenQuality: _TypeAlias = SeenQuality  # noqa: Y015
 
 @_typing.final
 class Alert(_message.Message):
@@ -149,7 +289,7 @@ class Alert(_message.Message):
     track_id: _builtins.str
     state: Global___AlertState.ValueType
     probe_image_jpeg: _builtins.bytes
-    """JPEG of the face on the camera; empty in lists."""
+    """JPEG of the face on the camera, every other face in it blurred; empty in lists."""
     adjudicated_by: _builtins.str
     adjudication_reason: _builtins.str
     engagement_by: _builtins.str
@@ -340,61 +480,657 @@ class WatchAlertsResponse(_message.Message):
 Global___WatchAlertsResponse: _TypeAlias = WatchAlertsResponse  # noqa: Y015
 
 @_typing.final
-class AdjudicateAlertRequest(_message.Message):
+class FeatureFinding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    feature: Global___Feature.ValueType
+    """Required, each feature at most once."""
+    finding: Global___Finding.ValueType
+    """Required."""
+    def __init__(
+        self,
+        *,
+        feature: Global___Feature.ValueType = ...,
+        finding: Global___Finding.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "finding", b"finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureFinding: _TypeAlias = FeatureFinding  # noqa: Y015
+
+@_typing.final
+class Observation(_message.Message):
+    """What a reviewer sees, before they are shown the score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURES_FIELD_NUMBER: _builtins.int
+    PROBE_QUALITY_FIELD_NUMBER: _builtins.int
+    REFERENCE_QUALITY_FIELD_NUMBER: _builtins.int
+    OCCLUSIONS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    probe_quality: Global___SeenQuality.ValueType
+    """Required: of the picture from the camera or the media."""
+    reference_quality: Global___SeenQuality.ValueType
+    """Required: of the reference."""
+    note: _builtins.str
+    """May be empty, up to 1,000 characters."""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureFinding]:
+        """At least as many as the policy asks for (review.min_features), at most 9."""
+
+    @_builtins.property
+    def occlusions(self) -> _containers.RepeatedScalarFieldContainer[Global___Occlusion.ValueType]:
+        """What hides parts of the face on the camera, 1 to 7; OCCLUSION_NONE alone when nothing does."""
+
+    @_builtins.property
+    def observe_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only."""
+
+    def __init__(
+        self,
+        *,
+        features: _abc.Iterable[Global___FeatureFinding] | None = ...,
+        probe_quality: Global___SeenQuality.ValueType = ...,
+        reference_quality: Global___SeenQuality.ValueType = ...,
+        occlusions: _abc.Iterable[Global___Occlusion.ValueType] | None = ...,
+        note: _builtins.str = ...,
+        observe_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "note", b"note", "observe_time", b"observe_time", "occlusions", b"occlusions", "probe_quality", b"probe_quality", "reference_quality", b"reference_quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Observation: _TypeAlias = Observation  # noqa: Y015
+
+@_typing.final
+class CaseDecision(_message.Message):
+    """One reviewer's decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OBSERVATION_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    LOOK_SECONDS_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    reviewer: _builtins.str
+    decision: Global___Decision.ValueType
+    reason: _builtins.str
+    look_seconds: _builtins.float
+    """From being shown the images to the decision, seconds."""
+    subject: _builtins.str
+    """In a candidate list: whom they chose, "watchlists/{watchlist}/subjects/{subject}"."""
+    @_builtins.property
+    def observation(self) -> Global___Observation: ...
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reviewer: _builtins.str = ...,
+        decision: Global___Decision.ValueType = ...,
+        reason: _builtins.str = ...,
+        observation: Global___Observation | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        look_seconds: _builtins.float = ...,
+        subject: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "observation", b"observation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "decision", b"decision", "look_seconds", b"look_seconds", "observation", b"observation", "reason", b"reason", "reviewer", b"reviewer", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseDecision: _TypeAlias = CaseDecision  # noqa: Y015
+
+@_typing.final
+class Case(_message.Message):
+    """Something for a person to decide."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    GRADING_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    CAPTURE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ESCALATE_TIME_FIELD_NUMBER: _builtins.int
+    ESCALATIONS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    CLAIMED_BY_FIELD_NUMBER: _builtins.int
+    CLAIM_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REVIEWERS_NEEDED_FIELD_NUMBER: _builtins.int
+    DECISIONS_MADE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SCORE_WITHHELD_FIELD_NUMBER: _builtins.int
+    PROBE_IMAGE_JPEG_FIELD_NUMBER: _builtins.int
+    FRAME_IMAGE_JPEG_FIELD_NUMBER: _builtins.int
+    OBSERVATION_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name, "cases/{case}"."""
+    kind: Global___CaseKind.ValueType
+    state: Global___CaseState.ValueType
+    grading: _common_pb2.Grading.ValueType
+    """The most urgent of its candidates."""
+    deployment: _builtins.str
+    """"deployments/{deployment}"; empty for a candidate list."""
+    camera_id: _builtins.str
+    """Camera of the alert; for a candidate list the file's name."""
+    escalations: _builtins.int
+    """How often it has escalated."""
+    claimed_by: _builtins.str
+    """Who holds it; empty when nobody does."""
+    reviewers_needed: _builtins.int
+    """How many independent reviewers must decide."""
+    decisions_made: _builtins.int
+    """How many have."""
+    score_withheld: _builtins.bool
+    """The caller has not recorded their observation yet."""
+    probe_image_jpeg: _builtins.bytes
+    """JPEG of the face, every other face in it blurred; with GetCase, Work and ClaimCase."""
+    frame_image_jpeg: _builtins.bytes
+    """JPEG of the frame, every face but the alerted one blurred; empty where no frame was kept."""
+    decision: Global___Decision.ValueType
+    """The outcome, once adjudicated."""
+    job: _builtins.str
+    """"jobs/{job}"; empty for an alert."""
+    subject: _builtins.str
+    """In a candidate list that was adjudicated true: who it is, "watchlists/{watchlist}/subjects/{subject}"."""
+    @_builtins.property
+    def capture_time(self) -> _timestamp_pb2.Timestamp:
+        """When the best picture was taken; absent for a candidate list."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def escalate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it escalates unless somebody takes it."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is no longer worth acting on; absent when it does not go stale."""
+
+    @_builtins.property
+    def claim_expire_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Candidate]:
+        """Whom the system proposes. While score_withheld, without score, threshold, margin and frames, and in no order that
+        tells of the score.
+        """
+
+    @_builtins.property
+    def observation(self) -> Global___Observation:
+        """The caller's own observation."""
+
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseDecision]:
+        """Every reviewer's decision; once the case is closed."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___CaseKind.ValueType = ...,
+        state: Global___CaseState.ValueType = ...,
+        grading: _common_pb2.Grading.ValueType = ...,
+        deployment: _builtins.str = ...,
+        camera_id: _builtins.str = ...,
+        capture_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        escalate_time: _timestamp_pb2.Timestamp | None = ...,
+        escalations: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        claimed_by: _builtins.str = ...,
+        claim_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        reviewers_needed: _builtins.int = ...,
+        decisions_made: _builtins.int = ...,
+        candidates: _abc.Iterable[_common_pb2.Candidate] | None = ...,
+        score_withheld: _builtins.bool = ...,
+        probe_image_jpeg: _builtins.bytes = ...,
+        frame_image_jpeg: _builtins.bytes = ...,
+        observation: Global___Observation | None = ...,
+        decision: Global___Decision.ValueType = ...,
+        decisions: _abc.Iterable[Global___CaseDecision] | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        job: _builtins.str = ...,
+        subject: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "claim_expire_time", b"claim_expire_time", "close_time", b"close_time", "create_time", b"create_time", "escalate_time", b"escalate_time", "expire_time", b"expire_time", "observation", b"observation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "candidates", b"candidates", "capture_time", b"capture_time", "claim_expire_time", b"claim_expire_time", "claimed_by", b"claimed_by", "close_time", b"close_time", "create_time", b"create_time", "decision", b"decision", "decisions", b"decisions", "decisions_made", b"decisions_made", "deployment", b"deployment", "escalate_time", b"escalate_time", "escalations", b"escalations", "expire_time", b"expire_time", "frame_image_jpeg", b"frame_image_jpeg", "grading", b"grading", "job", b"job", "kind", b"kind", "name", b"name", "observation", b"observation", "probe_image_jpeg", b"probe_image_jpeg", "reviewers_needed", b"reviewers_needed", "score_withheld", b"score_withheld", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class ListCasesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MINE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """0 to 1,000; 0 means 50."""
+    page_token: _builtins.str
+    state: Global___CaseState.ValueType
+    """Only cases in this state; unspecified for those that are pending or claimed."""
+    deployment: _builtins.str
+    """Only of this deployment, "deployments/{deployment}"; empty for all."""
+    kind: Global___CaseKind.ValueType
+    """Unspecified for both."""
+    mine: _builtins.bool
+    """Only those that the caller holds."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        state: Global___CaseState.ValueType = ...,
+        deployment: _builtins.str = ...,
+        kind: Global___CaseKind.ValueType = ...,
+        mine: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "kind", b"kind", "mine", b"mine", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesRequest: _TypeAlias = ListCasesRequest  # noqa: Y015
+
+@_typing.final
+class ListCasesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    pending_count: _builtins.int
+    """How many wait now, of those the caller may see."""
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Case]: ...
+    def __init__(
+        self,
+        *,
+        cases: _abc.Iterable[Global___Case] | None = ...,
+        next_page_token: _builtins.str = ...,
+        pending_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token", "pending_count", b"pending_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesResponse: _TypeAlias = ListCasesResponse  # noqa: Y015
+
+@_typing.final
+class GetCaseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"cases/{case}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCaseRequest: _TypeAlias = GetCaseRequest  # noqa: Y015
+
+@_typing.final
+class WorkRequest(_message.Message):
+    """The first message chooses; later ones carry credit alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDIT_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    credit: _builtins.int
+    """How many more cases the reviewer can take, 0 to 8; credit adds up to at most 8."""
+    deployment: _builtins.str
+    """Only of this deployment; empty for all."""
+    kind: Global___CaseKind.ValueType
+    """Unspecified for both."""
+    def __init__(
+        self,
+        *,
+        credit: _builtins.int = ...,
+        deployment: _builtins.str = ...,
+        kind: Global___CaseKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "deployment", b"deployment", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkRequest: _TypeAlias = WorkRequest  # noqa: Y015
+
+@_typing.final
+class WorkResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    pending_count: _builtins.int
+    """How many more wait."""
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """Claimed for the caller, with its images."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+        pending_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "pending_count", b"pending_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkResponse: _TypeAlias = WorkResponse  # noqa: Y015
+
+@_typing.final
+class ClaimCaseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"cases/{case}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimCaseRequest: _TypeAlias = ClaimCaseRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseCaseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"cases/{case}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseCaseRequest: _TypeAlias = ReleaseCaseRequest  # noqa: Y015
+
+@_typing.final
+class RecordObservationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OBSERVATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"cases/{case}"."""
+    @_builtins.property
+    def observation(self) -> Global___Observation:
+        """Required."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        observation: Global___Observation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observation", b"observation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "observation", b"observation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordObservationRequest: _TypeAlias = RecordObservationRequest  # noqa: Y015
+
+@_typing.final
+class DecideCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"alerts/{alert}"."""
+    """"cases/{case}"."""
     decision: Global___Decision.ValueType
     """Required."""
     reason: _builtins.str
     """3 to 1,000 characters."""
+    subject: _builtins.str
+    """Of a candidate list that is decided true: who it is, "watchlists/{watchlist}/subjects/{subject}"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         decision: Global___Decision.ValueType = ...,
         reason: _builtins.str = ...,
+        subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "name", b"name", "reason", b"reason", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AdjudicateAlertRequest: _TypeAlias = AdjudicateAlertRequest  # noqa: Y015
+Global___DecideCaseRequest: _TypeAlias = DecideCaseRequest  # noqa: Y015
 
 @_typing.final
-class RecordEngagementRequest(_message.Message):
+class ExplainCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
-    ENGAGEMENT_FIELD_NUMBER: _builtins.int
-    NOTE_FIELD_NUMBER: _builtins.int
-    SELF_DEFINED_GROUP_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    WITH_SALIENCY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"alerts/{alert}"."""
-    engagement: Global___Engagement.ValueType
-    """Required."""
-    note: _builtins.str
-    """May be empty, up to 1,000 characters."""
-    self_defined_group: _builtins.str
-    """How the person described themself, one of the groups of the policy; empty where it was not asked."""
+    """"cases/{case}"."""
+    subject: _builtins.str
+    """Which candidate, "watchlists/{watchlist}/subjects/{subject}"; empty for the first."""
+    with_saliency: _builtins.bool
+    """With the map of regions, which takes some seconds on a processor."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        engagement: Global___Engagement.ValueType = ...,
-        note: _builtins.str = ...,
-        self_defined_group: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        with_saliency: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engagement", b"engagement", "name", b"name", "note", b"note", "self_defined_group", b"self_defined_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "subject", b"subject", "with_saliency", b"with_saliency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordEngagementRequest: _TypeAlias = RecordEngagementRequest  # noqa: Y015
+Global___ExplainCaseRequest: _TypeAlias = ExplainCaseRequest  # noqa: Y015
+
+@_typing.final
+class ScoreMeaning(_message.Message):
+    """What a score means for the model that made it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALIBRATED_FIELD_NUMBER: _builtins.int
+    FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
+    FALSE_MATCH_RATE_LOWER_FIELD_NUMBER: _builtins.int
+    FALSE_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    GALLERY_SIZE_FIELD_NUMBER: _builtins.int
+    STRANGER_RATE_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    calibrated: _builtins.bool
+    """False where the pack carries no calibration: the other fields are 0 then."""
+    false_match_rate: _builtins.float
+    """How often the faces of two strangers score this high, 0 to 1."""
+    false_match_rate_lower: _builtins.float
+    """95 % interval of it."""
+    false_match_rate_upper: _builtins.float
+    gallery_size: _builtins.int
+    """People on the lists that were searched."""
+    stranger_rate: _builtins.float
+    """How often a stranger finds somebody at this score or above in a gallery of this size, 0 to 1 (FPIR)."""
+    basis: _builtins.str
+    """What it was measured on, and when."""
+    def __init__(
+        self,
+        *,
+        calibrated: _builtins.bool = ...,
+        false_match_rate: _builtins.float = ...,
+        false_match_rate_lower: _builtins.float = ...,
+        false_match_rate_upper: _builtins.float = ...,
+        gallery_size: _builtins.int = ...,
+        stranger_rate: _builtins.float = ...,
+        basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "calibrated", b"calibrated", "false_match_rate", b"false_match_rate", "false_match_rate_lower", b"false_match_rate_lower", "false_match_rate_upper", b"false_match_rate_upper", "gallery_size", b"gallery_size", "stranger_rate", b"stranger_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreMeaning: _TypeAlias = ScoreMeaning  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    SEEN_SECONDS_FIELD_NUMBER: _builtins.int
+    REFERENCE_TAKEN_ON_FIELD_NUMBER: _builtins.int
+    REFERENCE_AGE_DAYS_FIELD_NUMBER: _builtins.int
+    REFERENCE_SOURCE_FIELD_NUMBER: _builtins.int
+    SENTENCES_FIELD_NUMBER: _builtins.int
+    SALIENCY_PNG_FIELD_NUMBER: _builtins.int
+    case: _builtins.str
+    """"cases/{case}"."""
+    seen_seconds: _builtins.float
+    """From the first to the last usable frame, seconds; 0 for a still."""
+    reference_taken_on: _builtins.str
+    """ISO 8601 date on which the reference was taken."""
+    reference_age_days: _builtins.int
+    """Days between that and the probe's capture."""
+    reference_source: _builtins.str
+    saliency_png: _builtins.bytes
+    """PNG, four tiles beside each other: the aligned probe, the aligned reference, and each with the regions that drive
+    the similarity laid over it. Empty unless it was asked for.
+    """
+    @_builtins.property
+    def candidate(self) -> _common_pb2.Candidate: ...
+    @_builtins.property
+    def meaning(self) -> Global___ScoreMeaning: ...
+    @_builtins.property
+    def sentences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The same in sentences, in the order in which they are to be read."""
+
+    def __init__(
+        self,
+        *,
+        case: _builtins.str = ...,
+        candidate: _common_pb2.Candidate | None = ...,
+        meaning: Global___ScoreMeaning | None = ...,
+        seen_seconds: _builtins.float = ...,
+        reference_taken_on: _builtins.str = ...,
+        reference_age_days: _builtins.int = ...,
+        reference_source: _builtins.str = ...,
+        sentences: _abc.Iterable[_builtins.str] | None = ...,
+        saliency_png: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "meaning", b"meaning"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "case", b"case", "meaning", b"meaning", "reference_age_days", b"reference_age_days", "reference_source", b"reference_source", "reference_taken_on", b"reference_taken_on", "saliency_png", b"saliency_png", "seen_seconds", b"seen_seconds", "sentences", b"sentences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class UnblurFrameRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"cases/{case}"."""
+    reason: _builtins.str
+    """Why, 3 to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnblurFrameRequest: _TypeAlias = UnblurFrameRequest  # noqa: Y015
+
+@_typing.final
+class UnblurFrameResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_IMAGE_JPEG_FIELD_NUMBER: _builtins.int
+    frame_image_jpeg: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        frame_image_jpeg: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_image_jpeg", b"frame_image_jpeg"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnblurFrameResponse: _TypeAlias = UnblurFrameResponse  # noqa: Y015

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class ReviewServiceStub:
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
@@ -53,27 +55,64 @@ class ReviewServiceStub:
                 request_serializer=frs_dot_v1_dot_review__pb2.WatchAlertsRequest.SerializeToString,
                 response_deserializer=frs_dot_v1_dot_review__pb2.WatchAlertsResponse.FromString,
                 _registered_method=True)
-        self.AdjudicateAlert = channel.unary_unary(
-                '/frs.v1.ReviewService/AdjudicateAlert',
-                request_serializer=frs_dot_v1_dot_review__pb2.AdjudicateAlertRequest.SerializeToString,
-                response_deserializer=frs_dot_v1_dot_review__pb2.Alert.FromString,
+        self.ListCases = channel.unary_unary(
+                '/frs.v1.ReviewService/ListCases',
+                request_serializer=frs_dot_v1_dot_review__pb2.ListCasesRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.ListCasesResponse.FromString,
                 _registered_method=True)
-        self.RecordEngagement = channel.unary_unary(
-                '/frs.v1.ReviewService/RecordEngagement',
-                request_serializer=frs_dot_v1_dot_review__pb2.RecordEngagementRequest.SerializeToString,
-                response_deserializer=frs_dot_v1_dot_review__pb2.Alert.FromString,
+        self.GetCase = channel.unary_unary(
+                '/frs.v1.ReviewService/GetCase',
+                request_serializer=frs_dot_v1_dot_review__pb2.GetCaseRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Case.FromString,
+                _registered_method=True)
+        self.Work = channel.stream_stream(
+                '/frs.v1.ReviewService/Work',
+                request_serializer=frs_dot_v1_dot_review__pb2.WorkRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.WorkResponse.FromString,
+                _registered_method=True)
+        self.ClaimCase = channel.unary_unary(
+                '/frs.v1.ReviewService/ClaimCase',
+                request_serializer=frs_dot_v1_dot_review__pb2.ClaimCaseRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Case.FromString,
+                _registered_method=True)
+        self.ReleaseCase = channel.unary_unary(
+                '/frs.v1.ReviewService/ReleaseCase',
+                request_serializer=frs_dot_v1_dot_review__pb2.ReleaseCaseRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Case.FromString,
+                _registered_method=True)
+        self.RecordObservation = channel.unary_unary(
+                '/frs.v1.ReviewService/RecordObservation',
+                request_serializer=frs_dot_v1_dot_review__pb2.RecordObservationRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Case.FromString,
+                _registered_method=True)
+        self.DecideCase = channel.unary_unary(
+                '/frs.v1.ReviewService/DecideCase',
+                request_serializer=frs_dot_v1_dot_review__pb2.DecideCaseRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Case.FromString,
+                _registered_method=True)
+        self.ExplainCase = channel.unary_unary(
+                '/frs.v1.ReviewService/ExplainCase',
+                request_serializer=frs_dot_v1_dot_review__pb2.ExplainCaseRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.Explanation.FromString,
+                _registered_method=True)
+        self.UnblurFrame = channel.unary_unary(
+                '/frs.v1.ReviewService/UnblurFrame',
+                request_serializer=frs_dot_v1_dot_review__pb2.UnblurFrameRequest.SerializeToString,
+                response_deserializer=frs_dot_v1_dot_review__pb2.UnblurFrameResponse.FromString,
                 _registered_method=True)
 
 
 class ReviewServiceServicer:
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
     """
 
     def ListAlerts(self, request, context):
-        """Without images.
+        """Alerts as those in charge of a deployment see them, without images.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,21 +126,74 @@ class ReviewServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchAlerts(self, request, context):
-        """Alerts and their changes as they happen, from a position: a reviewer that reconnects with the last position it saw
-        misses none.
+        """Alerts and their changes as they happen, from a position: who reconnects with the last position they saw misses
+        none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AdjudicateAlert(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def ListCases(self, request, context):
+        """Cases that wait or were closed, the most urgent first, without images.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordEngagement(self, request, context):
-        """After a true adjudication: what came of speaking to the person.
+    def GetCase(self, request, context):
+        """One case. With its images for the reviewer who holds the claim, and for oversight while it is under review; being
+        shown them is logged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Work(self, request_iterator, context):
+        """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
+        that reconnects is sent the cases that it still holds first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimCase(self, request, context):
+        """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseCase(self, request, context):
+        """Gives a claim back without a decision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordObservation(self, request, context):
+        """What the reviewer sees, before the score is shown: from then on the answers carry it. Once for each reviewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideCase(self, request, context):
+        """The reviewer's decision; the case is adjudicated when as many independent reviewers as the policy asks for agree.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainCase(self, request, context):
+        """Why the system proposed this person, with a map of the regions of the face that drive the similarity. After the
+        caller's observation; while the images are held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblurFrame(self, request, context):
+        """The camera's frame with no face blurred. Needs a reason, and is logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,15 +217,50 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     request_deserializer=frs_dot_v1_dot_review__pb2.WatchAlertsRequest.FromString,
                     response_serializer=frs_dot_v1_dot_review__pb2.WatchAlertsResponse.SerializeToString,
             ),
-            'AdjudicateAlert': grpc.unary_unary_rpc_method_handler(
-                    servicer.AdjudicateAlert,
-                    request_deserializer=frs_dot_v1_dot_review__pb2.AdjudicateAlertRequest.FromString,
-                    response_serializer=frs_dot_v1_dot_review__pb2.Alert.SerializeToString,
+            'ListCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCases,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.ListCasesRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.ListCasesResponse.SerializeToString,
             ),
-            'RecordEngagement': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordEngagement,
-                    request_deserializer=frs_dot_v1_dot_review__pb2.RecordEngagementRequest.FromString,
-                    response_serializer=frs_dot_v1_dot_review__pb2.Alert.SerializeToString,
+            'GetCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCase,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.GetCaseRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Case.SerializeToString,
+            ),
+            'Work': grpc.stream_stream_rpc_method_handler(
+                    servicer.Work,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.WorkRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.WorkResponse.SerializeToString,
+            ),
+            'ClaimCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimCase,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.ClaimCaseRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Case.SerializeToString,
+            ),
+            'ReleaseCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseCase,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.ReleaseCaseRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Case.SerializeToString,
+            ),
+            'RecordObservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordObservation,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.RecordObservationRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Case.SerializeToString,
+            ),
+            'DecideCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideCase,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.DecideCaseRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Case.SerializeToString,
+            ),
+            'ExplainCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainCase,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.ExplainCaseRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.Explanation.SerializeToString,
+            ),
+            'UnblurFrame': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblurFrame,
+                    request_deserializer=frs_dot_v1_dot_review__pb2.UnblurFrameRequest.FromString,
+                    response_serializer=frs_dot_v1_dot_review__pb2.UnblurFrameResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,7 +271,9 @@ def add_ReviewServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReviewService:
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
@@ -232,7 +361,7 @@ class ReviewService:
             _registered_method=True)
 
     @staticmethod
-    def AdjudicateAlert(request,
+    def ListCases(request,
             target,
             options=(),
             channel_credentials=None,
@@ -245,9 +374,9 @@ class ReviewService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frs.v1.ReviewService/AdjudicateAlert',
-            frs_dot_v1_dot_review__pb2.AdjudicateAlertRequest.SerializeToString,
-            frs_dot_v1_dot_review__pb2.Alert.FromString,
+            '/frs.v1.ReviewService/ListCases',
+            frs_dot_v1_dot_review__pb2.ListCasesRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.ListCasesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -259,7 +388,7 @@ class ReviewService:
             _registered_method=True)
 
     @staticmethod
-    def RecordEngagement(request,
+    def GetCase(request,
             target,
             options=(),
             channel_credentials=None,
@@ -272,9 +401,198 @@ class ReviewService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frs.v1.ReviewService/RecordEngagement',
-            frs_dot_v1_dot_review__pb2.RecordEngagementRequest.SerializeToString,
-            frs_dot_v1_dot_review__pb2.Alert.FromString,
+            '/frs.v1.ReviewService/GetCase',
+            frs_dot_v1_dot_review__pb2.GetCaseRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Work(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/frs.v1.ReviewService/Work',
+            frs_dot_v1_dot_review__pb2.WorkRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.WorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/ClaimCase',
+            frs_dot_v1_dot_review__pb2.ClaimCaseRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/ReleaseCase',
+            frs_dot_v1_dot_review__pb2.ReleaseCaseRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordObservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/RecordObservation',
+            frs_dot_v1_dot_review__pb2.RecordObservationRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/DecideCase',
+            frs_dot_v1_dot_review__pb2.DecideCaseRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/ExplainCase',
+            frs_dot_v1_dot_review__pb2.ExplainCaseRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.Explanation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblurFrame(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frs.v1.ReviewService/UnblurFrame',
+            frs_dot_v1_dot_review__pb2.UnblurFrameRequest.SerializeToString,
+            frs_dot_v1_dot_review__pb2.UnblurFrameResponse.FromString,
             options,
             channel_credentials,
             insecure,

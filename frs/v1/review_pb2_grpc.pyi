@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReviewServiceStub:
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
@@ -38,20 +40,43 @@ class ReviewServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReviewServiceAsyncStub: ...
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_review_pb2.ListAlertsRequest, _review_pb2.ListAlertsResponse]
-    """Without images."""
+    """Alerts as those in charge of a deployment see them, without images."""
     GetAlert: _grpc.UnaryUnaryMultiCallable[_review_pb2.GetAlertRequest, _review_pb2.Alert]
     """With both images; being shown them is logged."""
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_review_pb2.WatchAlertsRequest, _review_pb2.WatchAlertsResponse]
-    """Alerts and their changes as they happen, from a position: a reviewer that reconnects with the last position it saw
-    misses none.
+    """Alerts and their changes as they happen, from a position: who reconnects with the last position they saw misses
+    none.
     """
-    AdjudicateAlert: _grpc.UnaryUnaryMultiCallable[_review_pb2.AdjudicateAlertRequest, _review_pb2.Alert]
-    RecordEngagement: _grpc.UnaryUnaryMultiCallable[_review_pb2.RecordEngagementRequest, _review_pb2.Alert]
-    """After a true adjudication: what came of speaking to the person."""
+    ListCases: _grpc.UnaryUnaryMultiCallable[_review_pb2.ListCasesRequest, _review_pb2.ListCasesResponse]
+    """Cases that wait or were closed, the most urgent first, without images."""
+    GetCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.GetCaseRequest, _review_pb2.Case]
+    """One case. With its images for the reviewer who holds the claim, and for oversight while it is under review; being
+    shown them is logged.
+    """
+    Work: _grpc.StreamStreamMultiCallable[_review_pb2.WorkRequest, _review_pb2.WorkResponse]
+    """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
+    that reconnects is sent the cases that it still holds first.
+    """
+    ClaimCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.ClaimCaseRequest, _review_pb2.Case]
+    """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim."""
+    ReleaseCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.ReleaseCaseRequest, _review_pb2.Case]
+    """Gives a claim back without a decision."""
+    RecordObservation: _grpc.UnaryUnaryMultiCallable[_review_pb2.RecordObservationRequest, _review_pb2.Case]
+    """What the reviewer sees, before the score is shown: from then on the answers carry it. Once for each reviewer."""
+    DecideCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.DecideCaseRequest, _review_pb2.Case]
+    """The reviewer's decision; the case is adjudicated when as many independent reviewers as the policy asks for agree."""
+    ExplainCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.ExplainCaseRequest, _review_pb2.Explanation]
+    """Why the system proposed this person, with a map of the regions of the face that drive the similarity. After the
+    caller's observation; while the images are held.
+    """
+    UnblurFrame: _grpc.UnaryUnaryMultiCallable[_review_pb2.UnblurFrameRequest, _review_pb2.UnblurFrameResponse]
+    """The camera's frame with no face blurred. Needs a reason, and is logged."""
 
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
@@ -59,19 +84,42 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAlerts: _aio.UnaryUnaryMultiCallable[_review_pb2.ListAlertsRequest, _review_pb2.ListAlertsResponse]  # type: ignore[assignment]
-    """Without images."""
+    """Alerts as those in charge of a deployment see them, without images."""
     GetAlert: _aio.UnaryUnaryMultiCallable[_review_pb2.GetAlertRequest, _review_pb2.Alert]  # type: ignore[assignment]
     """With both images; being shown them is logged."""
     WatchAlerts: _aio.UnaryStreamMultiCallable[_review_pb2.WatchAlertsRequest, _review_pb2.WatchAlertsResponse]  # type: ignore[assignment]
-    """Alerts and their changes as they happen, from a position: a reviewer that reconnects with the last position it saw
-    misses none.
+    """Alerts and their changes as they happen, from a position: who reconnects with the last position they saw misses
+    none.
     """
-    AdjudicateAlert: _aio.UnaryUnaryMultiCallable[_review_pb2.AdjudicateAlertRequest, _review_pb2.Alert]  # type: ignore[assignment]
-    RecordEngagement: _aio.UnaryUnaryMultiCallable[_review_pb2.RecordEngagementRequest, _review_pb2.Alert]  # type: ignore[assignment]
-    """After a true adjudication: what came of speaking to the person."""
+    ListCases: _aio.UnaryUnaryMultiCallable[_review_pb2.ListCasesRequest, _review_pb2.ListCasesResponse]  # type: ignore[assignment]
+    """Cases that wait or were closed, the most urgent first, without images."""
+    GetCase: _aio.UnaryUnaryMultiCallable[_review_pb2.GetCaseRequest, _review_pb2.Case]  # type: ignore[assignment]
+    """One case. With its images for the reviewer who holds the claim, and for oversight while it is under review; being
+    shown them is logged.
+    """
+    Work: _aio.StreamStreamMultiCallable[_review_pb2.WorkRequest, _review_pb2.WorkResponse]  # type: ignore[assignment]
+    """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
+    that reconnects is sent the cases that it still holds first.
+    """
+    ClaimCase: _aio.UnaryUnaryMultiCallable[_review_pb2.ClaimCaseRequest, _review_pb2.Case]  # type: ignore[assignment]
+    """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim."""
+    ReleaseCase: _aio.UnaryUnaryMultiCallable[_review_pb2.ReleaseCaseRequest, _review_pb2.Case]  # type: ignore[assignment]
+    """Gives a claim back without a decision."""
+    RecordObservation: _aio.UnaryUnaryMultiCallable[_review_pb2.RecordObservationRequest, _review_pb2.Case]  # type: ignore[assignment]
+    """What the reviewer sees, before the score is shown: from then on the answers carry it. Once for each reviewer."""
+    DecideCase: _aio.UnaryUnaryMultiCallable[_review_pb2.DecideCaseRequest, _review_pb2.Case]  # type: ignore[assignment]
+    """The reviewer's decision; the case is adjudicated when as many independent reviewers as the policy asks for agree."""
+    ExplainCase: _aio.UnaryUnaryMultiCallable[_review_pb2.ExplainCaseRequest, _review_pb2.Explanation]  # type: ignore[assignment]
+    """Why the system proposed this person, with a map of the regions of the face that drive the similarity. After the
+    caller's observation; while the images are held.
+    """
+    UnblurFrame: _aio.UnaryUnaryMultiCallable[_review_pb2.UnblurFrameRequest, _review_pb2.UnblurFrameResponse]  # type: ignore[assignment]
+    """The camera's frame with no face blurred. Needs a reason, and is logged."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
-    """pending -> true alert | false alert (adjudication) -> confirmed true | confirmed false | unconfirmed (engagement).
+    """An alert: pending -> true alert | false alert | cannot tell (adjudication), or expired; a true one -> confirmed true |
+    confirmed false | unconfirmed (engagement, by OfficerService). Reviewers see cases: one for each alert and for each
+    candidate list of a retrospective job.
 
     Answers that carry pictures can exceed the 4 MiB that gRPC clients receive by default: set the client's largest
     message received to 32 MiB.
@@ -83,7 +131,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_pb2.ListAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.ListAlertsResponse, _abc.Awaitable[_review_pb2.ListAlertsResponse]]:
-        """Without images."""
+        """Alerts as those in charge of a deployment see them, without images."""
 
     @_abc_1.abstractmethod
     def GetAlert(
@@ -99,23 +147,86 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_pb2.WatchAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_review_pb2.WatchAlertsResponse], _abc.AsyncIterator[_review_pb2.WatchAlertsResponse]]:
-        """Alerts and their changes as they happen, from a position: a reviewer that reconnects with the last position it saw
-        misses none.
+        """Alerts and their changes as they happen, from a position: who reconnects with the last position they saw misses
+        none.
         """
 
     @_abc_1.abstractmethod
-    def AdjudicateAlert(
+    def ListCases(
         self,
-        request: _review_pb2.AdjudicateAlertRequest,
+        request: _review_pb2.ListCasesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.Alert, _abc.Awaitable[_review_pb2.Alert]]: ...
+    ) -> _typing.Union[_review_pb2.ListCasesResponse, _abc.Awaitable[_review_pb2.ListCasesResponse]]:
+        """Cases that wait or were closed, the most urgent first, without images."""
 
     @_abc_1.abstractmethod
-    def RecordEngagement(
+    def GetCase(
         self,
-        request: _review_pb2.RecordEngagementRequest,
+        request: _review_pb2.GetCaseRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.Alert, _abc.Awaitable[_review_pb2.Alert]]:
-        """After a true adjudication: what came of speaking to the person."""
+    ) -> _typing.Union[_review_pb2.Case, _abc.Awaitable[_review_pb2.Case]]:
+        """One case. With its images for the reviewer who holds the claim, and for oversight while it is under review; being
+        shown them is logged.
+        """
+
+    @_abc_1.abstractmethod
+    def Work(
+        self,
+        request_iterator: _MaybeAsyncIterator[_review_pb2.WorkRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_review_pb2.WorkResponse], _abc.AsyncIterator[_review_pb2.WorkResponse]]:
+        """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
+        that reconnects is sent the cases that it still holds first.
+        """
+
+    @_abc_1.abstractmethod
+    def ClaimCase(
+        self,
+        request: _review_pb2.ClaimCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.Case, _abc.Awaitable[_review_pb2.Case]]:
+        """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim."""
+
+    @_abc_1.abstractmethod
+    def ReleaseCase(
+        self,
+        request: _review_pb2.ReleaseCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.Case, _abc.Awaitable[_review_pb2.Case]]:
+        """Gives a claim back without a decision."""
+
+    @_abc_1.abstractmethod
+    def RecordObservation(
+        self,
+        request: _review_pb2.RecordObservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.Case, _abc.Awaitable[_review_pb2.Case]]:
+        """What the reviewer sees, before the score is shown: from then on the answers carry it. Once for each reviewer."""
+
+    @_abc_1.abstractmethod
+    def DecideCase(
+        self,
+        request: _review_pb2.DecideCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.Case, _abc.Awaitable[_review_pb2.Case]]:
+        """The reviewer's decision; the case is adjudicated when as many independent reviewers as the policy asks for agree."""
+
+    @_abc_1.abstractmethod
+    def ExplainCase(
+        self,
+        request: _review_pb2.ExplainCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.Explanation, _abc.Awaitable[_review_pb2.Explanation]]:
+        """Why the system proposed this person, with a map of the regions of the face that drive the similarity. After the
+        caller's observation; while the images are held.
+        """
+
+    @_abc_1.abstractmethod
+    def UnblurFrame(
+        self,
+        request: _review_pb2.UnblurFrameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.UnblurFrameResponse, _abc.Awaitable[_review_pb2.UnblurFrameResponse]]:
+        """The camera's frame with no face blurred. Needs a reason, and is logged."""
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

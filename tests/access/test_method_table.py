@@ -20,6 +20,9 @@ PROTOS = (
     "retrospective",
     "operator",
     "review",
+    "officer",
+    "vigilance",
+    "identity",
     "oversight",
     "retention",
     "administration",
@@ -45,26 +48,29 @@ def test_every_method_is_in_the_table_and_nothing_else() -> None:
 
 
 def test_every_method_is_open_to_somebody() -> None:
-    """No row is empty, and only the standard services are open to everybody."""
+    """No row is empty, and only the standard services, and who one is oneself, are open to everybody."""
     assert all(METHODS.values())
     assert {method for method, roles in METHODS.items() if roles == EVERYONE} == {
-        method for method in METHODS if method.startswith("/grpc.")
+        *(method for method in METHODS if method.startswith("/grpc.")),
+        "/frs.v1.IdentityService/WhoAmI",
     }
 
 
 def test_an_administrator_alone_sees_no_biometrics() -> None:
-    """The administrator's role opens backups and keys, where everything stays sealed, and nothing else."""
+    """The administrator's role opens identities, and backups and keys, where everything stays sealed; nothing else."""
     opened = {method for method, roles in METHODS.items() if Role.ADMINISTRATOR in roles}
-    assert all(m.startswith(("/frs.v1.AdministrationService/", "/grpc.")) for m in opened)
+    services = ("/frs.v1.AdministrationService/", "/frs.v1.IdentityService/", "/grpc.")
+    assert all(m.startswith(services) for m in opened)
 
 
 def test_the_adapter_only_feeds() -> None:
-    """A camera's adapter may stream and look up its deployment."""
+    """A camera's adapter may stream, look up its deployment, and ask who it is itself."""
     opened = {method for method, roles in METHODS.items() if Role.FEED in roles and method.startswith("/frs.v1.")}
     assert opened == {
         "/frs.v1.LiveService/Stream",
         "/frs.v1.DeploymentService/GetDeployment",
         "/frs.v1.DeploymentService/ListDeployments",
+        "/frs.v1.IdentityService/WhoAmI",
     }
 
 

@@ -18,6 +18,7 @@ STATES: dict[DeploymentState, deployment_pb2.DeploymentState.ValueType] = {
 
 def draft(message: deployment_pb2.Deployment) -> DeploymentDraft:
     """Return what a person asks to open."""
+    policy = message.review_policy
     return DeploymentDraft(
         purpose=message.purpose.strip(),
         place=message.place.strip(),
@@ -26,6 +27,12 @@ def draft(message: deployment_pb2.Deployment) -> DeploymentDraft:
         starts_at=optional_instant(message.start_time, message.HasField("start_time")),
         ends_at=instant(message.end_time),
         cooldown_seconds=message.cooldown_seconds if message.HasField("cooldown_seconds") else None,
+        site=message.site,
+        reviewers=policy.reviewers or None,
+        officers_before_adjudication=(
+            policy.officers_before_adjudication if policy.HasField("officers_before_adjudication") else None
+        ),
+        vigilance_rate=policy.vigilance_rate if policy.HasField("vigilance_rate") else None,
     )
 
 
@@ -40,6 +47,12 @@ def deployment_message(value: Deployment) -> deployment_pb2.Deployment:
         start_time=stamp(value.starts_at),
         end_time=stamp(value.ends_at),
         cooldown_seconds=value.cooldown_seconds,
+        site=value.site,
+        review_policy=deployment_pb2.ReviewPolicy(
+            reviewers=value.reviewers,
+            officers_before_adjudication=value.officers_before_adjudication,
+            vigilance_rate=value.vigilance_rate,
+        ),
         state=STATES[value.state],
         versions_at_open=list_version_messages(value.watchlists),
         opened_by=value.opened_by,

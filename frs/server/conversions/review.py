@@ -16,17 +16,15 @@ STATES: dict[AlertState, review_pb2.AlertState.ValueType] = {
     AlertState.CONFIRMED_FALSE: review_pb2.ALERT_STATE_CONFIRMED_FALSE,
     AlertState.UNCONFIRMED: review_pb2.ALERT_STATE_UNCONFIRMED,
     AlertState.UNREVIEWED: review_pb2.ALERT_STATE_UNREVIEWED,
+    AlertState.CANNOT_TELL: review_pb2.ALERT_STATE_CANNOT_TELL,
+    AlertState.EXPIRED: review_pb2.ALERT_STATE_EXPIRED,
 }
 CHANGES: dict[str, review_pb2.AlertChange.ValueType] = {
     "raised": review_pb2.ALERT_CHANGE_RAISED,
     "adjudicated": review_pb2.ALERT_CHANGE_ADJUDICATED,
     "engaged": review_pb2.ALERT_CHANGE_ENGAGED,
     "erased": review_pb2.ALERT_CHANGE_ERASED,
-}
-ENGAGEMENTS: dict[int, str] = {
-    review_pb2.ENGAGEMENT_CONFIRMED_TRUE: "confirmed-true",
-    review_pb2.ENGAGEMENT_CONFIRMED_FALSE: "confirmed-false",
-    review_pb2.ENGAGEMENT_NOT_ENGAGED: "not-engaged",
+    "expired": review_pb2.ALERT_CHANGE_EXPIRED,
 }
 _STATES_BACK = {number: state for state, number in STATES.items()}
 
