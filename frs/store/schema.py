@@ -150,7 +150,7 @@ deployment = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
-    sa.Column("site", sa.String(63), nullable=False),  # what identities may be limited to; empty for none
+    sa.Column("site", sa.String(63), nullable=False, default=""),  # what identities may be limited to; empty for none
     sa.Column("authorising_officer", sa.Text, nullable=False),
     sa.Column("starts_at", Instant, nullable=False),
     sa.Column("ends_at", Instant, nullable=False),
@@ -158,9 +158,9 @@ deployment = sa.Table(
         "state", sa.String(16), nullable=False
     ),  # open | ended | stopped; scheduled and over follow from the clock
     sa.Column("cooldown_seconds", sa.Float, nullable=False),
-    sa.Column("reviewers", sa.Integer, nullable=False),  # independent reviewers for each alert, 1 or 2
-    sa.Column("officers_before_adjudication", sa.Boolean, nullable=False),
-    sa.Column("vigilance_rate", sa.Float, nullable=False),  # vigilance checks for each alert, 0 to 1
+    sa.Column("reviewers", sa.Integer, nullable=False, default=1),  # independent reviewers for each alert, 1 or 2
+    sa.Column("officers_before_adjudication", sa.Boolean, nullable=False, default=False),
+    sa.Column("vigilance_rate", sa.Float, nullable=False, default=0.0),  # vigilance checks for each alert, 0 to 1
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
