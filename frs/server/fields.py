@@ -103,7 +103,7 @@ class Nested:
 class Many:
     """A repeated field: how many, each by ``each``, and whether twice the same is refused."""
 
-    each: Name | Nested
+    each: Name | Text | Choice | Nested
     minimum: int
     maximum: int
     distinct: bool = False

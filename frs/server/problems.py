@@ -30,7 +30,10 @@ def problem(rule: Rule, message: Message, field: str) -> str | None:  # noqa: AR
 
 @problem.register
 def _(rule: Text, message: Message, field: str) -> str | None:
-    value: str = getattr(message, field)
+    return _text_problem(rule, getattr(message, field))
+
+
+def _text_problem(rule: Text, value: str) -> str | None:
     length = len(value.strip())
     if length == 0 and rule.minimum > 0:
         return "is required"
@@ -47,7 +50,7 @@ def _(rule: Text, message: Message, field: str) -> str | None:
 
 @problem.register
 def _(rule: Name, message: Message, field: str) -> str | None:
-    return name_problem(rule, getattr(message, field))
+    return _name_problem(rule, getattr(message, field))
 
 
 @problem.register
@@ -71,7 +74,10 @@ def _(rule: Number, message: Message, field: str) -> str | None:
 
 @problem.register
 def _(rule: Choice, message: Message, field: str) -> str | None:
-    value: int = getattr(message, field)
+    return _choice_problem(rule, getattr(message, field), message, field)
+
+
+def _choice_problem(rule: Choice, value: int, message: Message, field: str) -> str | None:
     kind = message.DESCRIPTOR.fields_by_name[field].enum_type
     assert kind is not None
     if value not in kind.values_by_number:
@@ -116,8 +122,18 @@ def _(rule: Paths, message: Message, field: str) -> str | None:
     return f"may name only {', '.join(rule.allowed)}"
 
 
-def name_problem(rule: Name, value: str) -> str | None:
-    """Return what is wrong with a resource name, or None."""
+def item_problem(rule: Name | Text | Choice, value: str | int, message: Message, field: str) -> str | None:
+    """Return what is wrong with one value of a repeated field, or None."""
+    match rule:
+        case Name():
+            return _name_problem(rule, str(value))
+        case Text():
+            return _text_problem(rule, str(value))
+        case Choice():
+            return _choice_problem(rule, int(value), message, field)
+
+
+def _name_problem(rule: Name, value: str) -> str | None:
     if not value:
         return f"is required: a name of the form {rule.pattern}" if rule.required else None
     return None if names.matches(rule.pattern, value) else f"must be a name of the form {rule.pattern}"

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from frs.errors import FrsError, Reason
 from frs.server.fields import Many, Nested, PictureBytes
-from frs.server.problems import name_problem, problem
+from frs.server.problems import item_problem, problem
 from frs.server.rules import RULES
 
 
@@ -117,7 +117,7 @@ class _Judge:
             if isinstance(rule.each, Nested):
                 self.message(value, rule.each.entry, here + ".")
             else:
-                self._add(here, name_problem(rule.each, value))
+                self._add(here, item_problem(rule.each, value, message, field))
         if rule.distinct and len(set(values)) != len(values):
             self._add(path, "must not name the same thing twice")
 

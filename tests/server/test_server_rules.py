@@ -37,7 +37,16 @@ from frs.server.fields import (
 from frs.server.problems import problem
 from frs.server.rules import RULES
 from frs.server.validation import InvalidRequestError, Limits
-from frs.v1 import common_pb2, deployment_pb2, live_pb2, operator_pb2, oversight_pb2, watchlist_pb2
+from frs.v1 import (
+    common_pb2,
+    deployment_pb2,
+    identity_pb2,
+    live_pb2,
+    operator_pb2,
+    oversight_pb2,
+    review_pb2,
+    watchlist_pb2,
+)
 
 PROTOS = (
     "watchlist",
@@ -252,6 +261,28 @@ def test_repeated_fields_are_counted_and_distinct() -> None:
             photograph=b"x", reason="abc", legal_power="PACE", device="d", watchlists=lists
         )
         assert list(wrong(request)) == [expected]
+
+
+def test_each_value_of_a_repeated_field_is_judged_by_its_kind() -> None:
+    """Choices and texts as well as names: values that nobody knows, unspecified ones, and the same one twice."""
+    features = [review_pb2.FeatureFinding(feature=review_pb2.FEATURE_NOSE, finding=review_pb2.FINDING_AGREES)]
+
+    def observed(*occlusions: Any) -> review_pb2.RecordObservationRequest:
+        seen = review_pb2.Observation(
+            features=features,
+            probe_quality=review_pb2.SEEN_QUALITY_GOOD,
+            reference_quality=review_pb2.SEEN_QUALITY_POOR,
+            occlusions=occlusions,
+        )
+        return review_pb2.RecordObservationRequest(name="cases/a", observation=seen)
+
+    validate(observed(review_pb2.OCCLUSION_HAIR, review_pb2.OCCLUSION_MASK), LIMITS)
+    assert list(wrong(observed(review_pb2.OCCLUSION_HAIR, 99))) == ["observation.occlusions[1]"]
+    assert list(wrong(observed(0))) == ["observation.occlusions[0]"]
+    assert list(wrong(observed(1, 1))) == ["observation.occlusions"]
+    scope = identity_pb2.Scope(sites=["north", "No Site"])
+    limited = identity_pb2.LimitIdentityRequest(name="identities/a", scope=scope, reason="for a test")
+    assert list(wrong(limited)) == ["scope.sites[1]"]
 
 
 def test_an_update_is_judged_by_its_mask() -> None:
