@@ -8,7 +8,7 @@ Whatever the bytes hold, the answer is an actor or :class:`FrsError` with UNAUTH
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -26,11 +26,19 @@ MAX_CERTIFICATE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a certificate says: who, with which roles, from when until when."""
+    """What a credential (a certificate or a token) says: who, with which roles and scope, from when until when."""
 
     actor: Actor
     not_before: datetime
     not_after: datetime
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends at all: a credential does, whoever can use this machine does not."""
+        return self.not_after < _EVER.not_after
+
+
+_EVER = Identity(LOOPBACK, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def _refuse(why: str) -> FrsError:
@@ -62,11 +70,21 @@ def read_certificate(pem: bytes) -> Identity:
     return Identity(Actor(names[0], roles, f"certificate:{serial:x}"), not_before, not_after)
 
 
-def actor_of(pem: bytes, now: datetime) -> Actor:
+def loopback_identity() -> Identity:
+    """Return who acts where TLS is off; it never ends."""
+    return _EVER
+
+
+def identity_of(pem: bytes, now: datetime) -> Identity:
     """Return who the certificate's holder is at this instant, or raise UNAUTHENTICATED."""
     identity = read_certificate(pem)
     if now < identity.not_before:
         raise _refuse("its period has not begun")
     if now >= identity.not_after:
         raise _refuse("it has expired")
-    return identity.actor
+    return identity
+
+
+def actor_of(pem: bytes, now: datetime) -> Actor:
+    """Return the actor of :func:`identity_of`."""
+    return identity_of(pem, now).actor

@@ -1,10 +1,10 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
-In this order: the actor is made from the connection's certificate, the method table is asked, the service's phase is
-checked, the request is decoded and validated, the servicer runs. A stream ends when its certificate's period does, or
-when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A
-call that its caller may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue
-becomes a rich status; any other exception becomes INTERNAL with a reference that is logged with the place it came from.
+In this order: the actor is made from the call's token or the connection's certificate, the method table is asked, the
+service's phase is checked, the request is decoded and validated, the servicer runs. A stream ends when its credential's
+period does, or when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A call
+that its caller may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue becomes a
+rich status; any other exception becomes INTERNAL with a reference that is logged with the place it came from.
 Neither requests nor messages of unknown exceptions, which may quote them, reach the service's own log.
 """
 
@@ -23,10 +23,11 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from frs.access.actor import Identity
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, Status, place
-from frs.server.caller import caller, identify, set_caller, shown_certificate, valid_until
+from frs.server.caller import VerifiesTokens, caller, identify, set_caller, shown_certificate
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.refusals import Refusals
@@ -47,7 +48,7 @@ LAST_WRITE_SECONDS = 1.0
 _ENDS_BY_ITSELF = "/frs.v1.LiveService/Stream"
 """Finishes and counts the frames that it has taken, and then tells why."""
 
-_REFUSED = frozenset({Reason.PERMISSION_DENIED, Reason.UNAUTHENTICATED})
+_REFUSED = frozenset({Status.PERMISSION_DENIED, Status.UNAUTHENTICATED})
 
 log = structlog.get_logger()
 
@@ -64,14 +65,16 @@ class Edge(grpc.aio.ServerInterceptor):
         *,
         tls: bool,
         refusals: Refusals | None = None,
+        tokens: VerifiesTokens | None = None,
     ) -> None:
-        """Without ``refusals`` refused calls are counted in the metrics alone."""
+        """Without ``refusals`` refused calls are counted in the metrics alone; without ``tokens`` none is accepted."""
         self._readiness = readiness
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
         self._tls = tls
         self._refusals = refusals
+        self._tokens = tokens
 
     async def intercept_service(
         self,
@@ -154,14 +157,15 @@ class Edge(grpc.aio.ServerInterceptor):
         with self._measured(label, stream=stream) as outcome:
             actor: Actor | None = None
             try:
-                actor = identify(context, self._clock.now(), tls=self._tls)
-                set_caller(actor)
-                async with self._while_valid(context, stream=stream), self._while_served(method, stream=stream):
+                identity = await identify(context, self._clock.now(), tls=self._tls, tokens=self._tokens)
+                actor = identity.actor
+                set_caller(identity)
+                async with self._while_valid(identity, stream=stream), self._while_served(method, stream=stream):
                     yield
                 return
             except FrsError as error:
                 failure = error
-                if error.reason in _REFUSED and self._refusals is not None:
+                if error.status in _REFUSED and self._refusals is not None:
                     await self._refusals.tell(actor, label, error, shown_certificate(context))
                 if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
                     log.error("request failed", method=label, reason=str(error.reason))
@@ -174,10 +178,10 @@ class Edge(grpc.aio.ServerInterceptor):
         await context.abort_with_status(to_status(failure))
 
     @asynccontextmanager
-    async def _while_valid(self, context: Context, *, stream: bool) -> AsyncIterator[None]:
-        """End a stream with UNAUTHENTICATED when the period of the certificate that it was opened with ends."""
-        until = valid_until(context, tls=self._tls) if stream else None
-        left = None if until is None else (until - self._clock.now()).total_seconds()
+    async def _while_valid(self, identity: Identity, *, stream: bool) -> AsyncIterator[None]:
+        """End a stream with UNAUTHENTICATED when the period of the credential that it was opened with ends."""
+        ends = stream and identity.ends
+        left = (identity.not_after - self._clock.now()).total_seconds() if ends else None
         try:
             async with asyncio.timeout(left) as period:
                 yield
@@ -185,7 +189,7 @@ class Edge(grpc.aio.ServerInterceptor):
             if not period.expired():
                 raise
             raise FrsError(
-                Reason.UNAUTHENTICATED, "the client certificate is not accepted: it has expired during the call"
+                Reason.UNAUTHENTICATED, "the credential is not accepted: it has expired during the call"
             ) from None
 
     @asynccontextmanager

@@ -282,7 +282,7 @@ def test_who_may_not_call_learns_nothing_of_the_message(edge: Any) -> None:
 
 def test_a_stream_ends_with_a_rich_status(edge: Any) -> None:
     """A failure after many answers is told like any other."""
-    with edge.channel("reviewer") as channel:
+    with edge.channel() as channel:
         stream = review_pb2_grpc.ReviewServiceStub(channel).WatchAlerts(
             review_pb2.WatchAlertsRequest(after_position=990), timeout=10
         )
@@ -295,7 +295,7 @@ def test_a_stream_ends_with_a_rich_status(edge: Any) -> None:
 
 def test_a_client_that_leaves_ends_the_servicer(edge: Any) -> None:
     """Cancelling a stream reaches the servicer's generator at once."""
-    with edge.channel("reviewer") as channel:
+    with edge.channel() as channel:
         stream = review_pb2_grpc.ReviewServiceStub(channel).WatchAlerts(review_pb2.WatchAlertsRequest())
         assert next(stream).position == 1
         stream.cancel()
