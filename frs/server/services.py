@@ -12,6 +12,7 @@ from frs.access.payloads import may_open
 from frs.audit.export import LogExports
 from frs.oversight.statistics import Statistics
 from frs.server.administration import AdministrationServicer
+from frs.server.alert_reading import AlertReading
 from frs.server.application import Application
 from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
@@ -102,7 +103,8 @@ class Services:
             stopping,
         )
         self._operator = OperatorServicer(application.operator, consultations, unary)
-        self._review = ReviewServicer(application.alerts, journal, consultations, unary, waiting, stopping)
+        alerts = AlertReading(application.alerts, journal, consultations, unary, waiting, stopping)
+        self._review = ReviewServicer(alerts)
         self._officer = OfficerServicer()
         self._vigilance = VigilanceServicer()
         self._identities = IdentityServicer()
