@@ -90,6 +90,13 @@ watchlist = sa.Table(
     sa.Column("reviewed_version", sa.Integer),
 )
 
+watchlist_drafter = sa.Table(
+    "watchlist_drafter",  # who created, changed or enrolled since the last approval: none of them may approve
+    metadata,
+    sa.Column("watchlist_id", Id, sa.ForeignKey("watchlist.id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+)
+
 watchlist_threshold = sa.Table(
     "watchlist_threshold",
     metadata,
@@ -139,6 +146,7 @@ reference_image = sa.Table(
     sa.Column("template_sealed", sa.LargeBinary, nullable=False),  # owner subject:<id>; float32 little-endian
     sa.Column("crop_sealed", sa.LargeBinary, nullable=False),  # owner subject:<id>; JPEG of the face with a margin
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text),  # who added it
     sqlite_autoincrement=True,  # keys are never used again
 )
 
@@ -469,6 +477,7 @@ assignment = sa.Table(
     sa.Column("offered_at", Instant, nullable=False),
     sa.Column("acknowledged_by", sa.Text),
     sa.Column("acknowledged_at", Instant),
+    sa.Column("engagement", sa.String(20)),  # confirmed-true | confirmed-false | not-engaged
     sa.Column("closed_at", Instant),
 )
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from frs.access.scoping import require_watchlist
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -27,6 +28,7 @@ from frs.store.schema import reference_image, subject, watchlist
 from frs.store.vault import Vault
 from frs.types import Actor, Event, Json, ListVersion, References, new_id
 from frs.watchlist import states
+from frs.watchlist.drafters import note_drafter
 from frs.watchlist.faces import Portrait, digest, portraits
 from frs.watchlist.likeness import Likeness
 from frs.watchlist.model import Enrolment, ImageDraft, Subject, SubjectDraft, SubjectState, WatchlistState
@@ -103,7 +105,7 @@ class Enrolments:
         FrsError as :meth:`enrol`, and SUBJECT_NOT_FOUND, SUBJECT_WITHDRAWN.
         """
         with self._database.read() as connection:
-            person = read_subject(connection, subject_id)
+            person = read_subject(connection, subject_id, actor.scope)
         with self._refusals.recorded(actor, person.watchlist, person.nominal, (image,)):
             check_images((image,), self._settings.watchlist, self._clock.now())
             with self._database.read() as connection:
@@ -129,6 +131,7 @@ class Enrolments:
         authorising officer alone. Its templates are all of the model and profile in use: a list of two models could be
         searched under neither.
         """
+        require_watchlist(actor.scope, watchlist_id)
         standings = read_standings(connection, watchlist_id)
         if not standings:
             raise unknown_watchlist(watchlist_id)
@@ -184,9 +187,10 @@ class Enrolments:
     ) -> int:
         """Store a subject's images, seal their biometrics, log the act and have it indexed; returns the revision."""
         now = self._clock.now()
-        rows = [self._insert(tx, found.id, subject_id, portrait, now) for portrait in added]
+        rows = [self._insert(tx, found.id, subject_id, portrait, actor, now) for portrait in added]
         values = states.widened(found) | {"revision": found.revision + 1, "updated_at": now}
         tx.connection.execute(watchlist.update().where(watchlist.c.id == found.id).values(values))
+        note_drafter(tx.connection, found, actor)
         nominal = tx.connection.execute(sa.select(subject.c.nominal).where(subject.c.id == subject_id)).scalar_one()
         model = self._engine.model
         payload |= {
@@ -202,7 +206,7 @@ class Enrolments:
         return self._indexing.follow(tx, found.id, lambda revision: self._galleries.add(found.id, revision, rows))
 
     def _insert(
-        self, tx: Transaction, watchlist_id: str, subject_id: str, portrait: Portrait, now: datetime
+        self, tx: Transaction, watchlist_id: str, subject_id: str, portrait: Portrait, actor: Actor, now: datetime
     ) -> GalleryRow:
         values = {
             "id": portrait.id,
@@ -217,6 +221,7 @@ class Enrolments:
             "template_sealed": seal_template(self._vault, subject_id, portrait.template),
             "crop_sealed": self._vault.seal(owner(subject_id), portrait.crop, CROP),
             "created_at": now,
+            "created_by": actor.name,
         }
         inserted = tx.connection.execute(reference_image.insert().values(values)).inserted_primary_key
         assert inserted is not None

@@ -445,6 +445,16 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table and index
     op.create_index("ix_subject_due", "subject", ["state", "withdrawn_at", "id"], unique=False)
     op.create_index("ix_subject_listed", "subject", ["watchlist_id", "state"], unique=False)
     op.create_table(
+        "watchlist_drafter",
+        sa.Column("watchlist_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["watchlist_id"],
+            ["watchlist.id"],
+        ),
+        sa.PrimaryKeyConstraint("watchlist_id", "name"),
+    )
+    op.create_table(
         "watchlist_threshold",
         sa.Column("watchlist_id", sa.String(length=64), nullable=False),
         sa.Column("mode", sa.String(length=16), nullable=False),
@@ -518,6 +528,7 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table and index
         sa.Column("template_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("crop_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.String(27), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["subject_id"],
             ["subject.id"],
@@ -575,6 +586,7 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table and index
         sa.Column("offered_at", sa.String(27), nullable=False),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("acknowledged_at", sa.String(27), nullable=True),
+        sa.Column("engagement", sa.String(length=20), nullable=True),
         sa.Column("closed_at", sa.String(27), nullable=True),
         sa.ForeignKeyConstraint(
             ["alert_id"],
