@@ -148,26 +148,57 @@ class Alerts:
         ALERT_WRONG_STATE, INVALID_FIELD for another word, for a group that the policy does not have, and for a group
         of a person to whom nobody spoke.
         """
-        to = _ENGAGEMENTS.get(engagement)
+        to = self._engagement(engagement, group)
+        return self._database.write(
+            lambda tx: self._engage(tx, actor, alert_id, (AlertState.TRUE, to), (engagement, note, group))
+        )
+
+    def engage_in(
+        self, tx: Transaction, actor: Actor, alert_id: str, engagement: str, note: str = "", group: str = ""
+    ) -> Alert:
+        """Record an engagement within an act, whatever reviewers decided.
+
+        A true alert becomes confirmed true, confirmed false or unconfirmed; the state of any other stays, because it is
+        for reviewers to say. FrsError as :meth:`engage`, without ALERT_WRONG_STATE.
+        """
+        to = self._engagement(engagement, group)
+        state = self._require(tx, alert_id).state
+        move = state, to if state is AlertState.TRUE else state
+        return self._engage(tx, actor, alert_id, move, (engagement, note, group))
+
+    def _engage(
+        self,
+        tx: Transaction,
+        actor: Actor,
+        alert_id: str,
+        move: tuple[AlertState, AlertState],
+        said: tuple[str, str, str],
+    ) -> Alert:
+        engagement, note, group = said
+        values = {
+            "engagement_at": self._clock.now(),
+            "engagement_by": actor.name,
+            # Of an erased alert nothing is written about the person any more but into the log.
+            "engagement_note": sa.case((alert.c.erased_at.is_(None), note), else_=""),
+            "self_defined_group": group or None,
+        }
+        found = self._move(tx, alert_id, *move, values)
+        payload: dict[str, Json] = {"engagement": engagement, "note": note, "self_defined_group": group or None}
+        self._record(tx, actor, found, "engaged", Action.ALERT_ENGAGEMENT, payload)
+        return found
+
+    def follow_engagement(self, tx: Transaction, alert_id: str, engagement: str) -> None:
+        """Let an alert that has just been adjudicated true take the state of an engagement that came before."""
+        self._move(tx, alert_id, AlertState.TRUE, _ENGAGEMENTS[engagement], {})
+
+    def _engagement(self, word: str, group: str) -> AlertState:
+        """Return what an engagement makes of a true alert, the person's group checked."""
+        to = _ENGAGEMENTS.get(word)
         if to is None:
             known = ", ".join(_ENGAGEMENTS)
             raise FrsError(Reason.INVALID_FIELD, f"An engagement is one of {known}.", field="engagement")
         self._check_group(group, to)
-
-        def act(tx: Transaction) -> Alert:
-            values = {
-                "engagement_at": self._clock.now(),
-                "engagement_by": actor.name,
-                # Of an erased alert nothing is written about the person any more but into the log.
-                "engagement_note": sa.case((alert.c.erased_at.is_(None), note), else_=""),
-                "self_defined_group": group or None,
-            }
-            found = self._move(tx, alert_id, AlertState.TRUE, to, values)
-            said: dict[str, Json] = {"note": note, "self_defined_group": group or None}
-            self._record(tx, actor, found, "engaged", Action.ALERT_ENGAGEMENT, said)
-            return found
-
-        return self._database.write(act)
+        return to
 
     def _check_group(self, group: str, engagement: AlertState) -> None:
         if not group:
@@ -179,6 +210,12 @@ class Alerts:
         if engagement is AlertState.UNCONFIRMED:
             message = "Nobody spoke to the person, so they described themself to nobody: leave the group out."
             raise FrsError(Reason.INVALID_FIELD, message, field="self_defined_group")
+
+    def _require(self, tx: Transaction, alert_id: str) -> Alert:
+        row = tx.connection.execute(sa.select(*WITHOUT_PICTURES).where(alert.c.id == alert_id)).first()
+        if row is None:
+            raise _unknown(alert_id)
+        return alert_from(row)
 
     def _move(
         self, tx: Transaction, alert_id: str, source: AlertState, to: AlertState, values: dict[str, Any]
