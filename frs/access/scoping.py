@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
 from frs.store.schema import deployment, review_case, review_case_watchlist
-from frs.types import Scope
+from frs.types import Actor, Scope
 
 
 def watchlists_within(scope: Scope, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
@@ -49,6 +49,21 @@ def require_watchlist(scope: Scope, watchlist: str) -> None:
     """Raise WATCHLIST_NOT_FOUND for a watchlist outside the scope."""
     if not scope.has_watchlist(watchlist):
         raise FrsError(Reason.WATCHLIST_NOT_FOUND, f"There is no watchlist {watchlist}.", watchlist=watchlist)
+
+
+def require_may_create(actor: Actor, watchlist: str) -> None:
+    """Raise PERMISSION_DENIED for a new watchlist outside the actor's scope, whether its name is taken or not."""
+    if not actor.scope.has_watchlist(watchlist):
+        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not create a watchlist outside their scope")
+
+
+def require_may_open(actor: Actor, site: str) -> None:
+    """Raise PERMISSION_DENIED for a new deployment that its opener could not see afterwards."""
+    if not actor.scope.has_deployment("", site):
+        raise FrsError(
+            Reason.PERMISSION_DENIED,
+            f"{actor.name} may not open a deployment outside their scope: it must name one of their sites",
+        )
 
 
 def require_deployment(scope: Scope, name: str, site: str) -> None:

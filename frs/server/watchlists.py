@@ -29,6 +29,7 @@ from frs.types import Actor, Json, Page
 from frs.v1 import watchlist_pb2 as pb
 from frs.v1 import watchlist_pb2_grpc
 from frs.watchlist.model import Enrolment, ImageDraft, Subject, SubjectState, Watchlist, WatchlistState
+from frs.watchlist.records import unknown_subject
 from frs.watchlist.registry import Watchlists
 
 _GET_SUBJECT = "/frs.v1.WatchlistService/GetSubject"
@@ -169,17 +170,17 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
         return watchlist_message(value, self._clock.now())
 
     def _read(self, actor: Actor, name: str) -> Watchlist:
-        found = self._watchlists.get(name)
+        found = self._watchlists.get(name, actor.scope)
         self._consultations.watchlists(actor, [found], {"asked": "one"})
         return found
 
     def _read_page(self, actor: Actor, size: int, token: str, state: WatchlistState | None) -> Page[Watchlist]:
-        page = self._watchlists.list(size, token, state)
+        page = self._watchlists.list(size, token, state, actor.scope)
         self._consultations.watchlists(actor, page.items, {"asked": "list", "state": state, "first_page": not token})
         return page
 
     def _read_subject(self, actor: Actor, name: str) -> Subject:
-        found = self._subject(name)
+        found = self._subject(actor, name)
         asked: dict[str, Json] = {"asked": "one", "subject": found.id}
         self._consultations.subjects(actor, [found], self._watchlists.get(found.watchlist), asked)
         return found
@@ -187,32 +188,32 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     def _read_subjects(
         self, actor: Actor, watchlist: str, size: int, token: str, state: SubjectState | None
     ) -> Page[Subject]:
-        page = self._watchlists.list_subjects(watchlist, size, token, state)
+        page = self._watchlists.list_subjects(watchlist, size, token, state, actor.scope)
         asked: dict[str, Json] = {"asked": "list", "state": state, "first_page": not token}
         self._consultations.subjects(actor, page.items, self._watchlists.get(watchlist), asked)
         return page
 
     # Ids of subjects and images are unique by themselves; a name must also be true of whose they are.
 
-    def _subject(self, name: str) -> Subject:
+    def _subject(self, actor: Actor, name: str) -> Subject:
         watchlist, subject = names.ids(names.SUBJECT, name)
-        found = self._watchlists.get_subject(subject)
+        found = self._watchlists.get_subject(subject, actor.scope)
         if found.watchlist != watchlist:
-            raise FrsError(Reason.SUBJECT_NOT_FOUND, f"There is no subject {subject} on watchlist {watchlist}.")
+            raise unknown_subject(subject)
         return found
 
     def _add_image(self, actor: Actor, parent: str, image: ImageDraft) -> Enrolment:
-        return self._watchlists.add_image(actor, self._subject(parent).id, image)
+        return self._watchlists.add_image(actor, self._subject(actor, parent).id, image)
 
     def _remove_image(self, actor: Actor, name: str, reason: str) -> Subject:
         watchlist, subject, image = names.ids(names.IMAGE, name)
-        found = self._subject(names.make(names.SUBJECT, watchlist, subject))
+        found = self._subject(actor, names.make(names.SUBJECT, watchlist, subject))
         if image not in {item.id for item in found.images}:
-            raise FrsError(Reason.IMAGE_NOT_FOUND, f"There is no image {image} of subject {subject}.")
+            raise FrsError(Reason.IMAGE_NOT_FOUND, f"There is no reference image {image}.", image=image)
         return self._watchlists.remove_image(actor, image, reason)
 
     def _withdraw(self, actor: Actor, name: str, reason: str) -> Subject:
-        return self._watchlists.withdraw(actor, self._subject(name).id, reason)
+        return self._watchlists.withdraw(actor, self._subject(actor, name).id, reason)
 
 
 def _list(name: str) -> str:

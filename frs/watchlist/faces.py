@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frs.embed.decoding import crop_face, encode_jpeg
+from frs.embed.decoding import encode_jpeg
 from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
 from frs.settings import QualitySettings
@@ -55,7 +55,7 @@ def portraits(engine: FaceEngine, images: Sequence[ImageDraft], least: QualitySe
             raise FrsError(
                 error.reason, f"Image {number}: {error.message}", **{**error.metadata, "image": str(number)}
             ) from error
-        crop = encode_jpeg(crop_face(analysis.picture, face.box))
+        crop = encode_jpeg(analysis.portrait(face))
         found.append((face, crop, f"Image {number}: {note}" if note else ""))
     templates = engine.embed([face for face, _, _ in found])
     return tuple(

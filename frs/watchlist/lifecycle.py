@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import require_may_create
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -24,6 +25,7 @@ from frs.store.database import Database, Transaction
 from frs.store.schema import watchlist
 from frs.types import Actor, Event, Json, ListVersion, ModelInfo, References, Threshold
 from frs.watchlist import states, thresholds
+from frs.watchlist.drafters import note_drafter, require_another
 from frs.watchlist.model import Watchlist, WatchlistChanges, WatchlistDraft, WatchlistState
 from frs.watchlist.policy import check_changes, check_draft, check_text
 from frs.watchlist.rebuilding import Indexing
@@ -47,7 +49,12 @@ class Lifecycle:
         self._indexing, self._model, self._policy, self._clock = indexing, model, policy, clock
 
     def create(self, actor: Actor, draft: WatchlistDraft) -> Watchlist:
-        """Make a draft. FrsError WATCHLIST_EXISTS, CATEGORY_NOT_ALLOWED, THRESHOLD_MISSING, INVALID_FIELD."""
+        """Make a draft.
+
+        FrsError WATCHLIST_EXISTS, CATEGORY_NOT_ALLOWED, THRESHOLD_MISSING, INVALID_FIELD; PERMISSION_DENIED for a name
+        outside the actor's scope.
+        """
+        require_may_create(actor, draft.id)
         now = self._clock.now()
         check_draft(draft, self._policy, now)
         resolved = thresholds.resolve(draft.thresholds, self._model)
@@ -74,6 +81,7 @@ class Lifecycle:
             tx.connection.execute(watchlist.insert().values(values))
             write_thresholds(tx.connection, draft.id, resolved)
             made = read_watchlist(tx.connection, draft.id)
+            note_drafter(tx.connection, made, actor)
             self._record(tx, actor, Action.WATCHLIST_CREATED, made, {"definition": definition_json(made)})
             self._indexing.follow(tx, draft.id, lambda revision: self._galleries.load(draft.id, revision, ()))
             return made
@@ -95,7 +103,7 @@ class Lifecycle:
         resolved = None if changes.thresholds is None else thresholds.resolve(changes.thresholds, self._model)
 
         def act(tx: Transaction) -> Watchlist:
-            found = read_watchlist(tx.connection, watchlist_id)
+            found = read_watchlist(tx.connection, watchlist_id, actor.scope)
             states.require_version(found, expected_version)
             states.require_state(found, WatchlistState.DRAFT, WatchlistState.APPROVED, WatchlistState.ACTIVE)
             new = _changed(found, changes, resolved)
@@ -112,6 +120,7 @@ class Lifecycle:
             else:
                 values |= states.widened(found)
             tx.connection.execute(watchlist.update().where(watchlist.c.id == found.id).values(values))
+            note_drafter(tx.connection, found, actor)
             if new.thresholds != found.thresholds:
                 write_thresholds(tx.connection, found.id, new.thresholds)
             made = read_watchlist(tx.connection, found.id)
@@ -126,7 +135,11 @@ class Lifecycle:
         return self._database.write(act)
 
     def approve(self, actor: Actor, watchlist_id: str, version: int | None = None) -> Watchlist:
-        """Approve a draft. FrsError WATCHLIST_WRONG_STATE, WATCHLIST_CHANGED, WATCHLIST_EMPTY, WATCHLIST_EXPIRED."""
+        """Approve a draft.
+
+        FrsError WATCHLIST_WRONG_STATE, WATCHLIST_CHANGED, WATCHLIST_EMPTY, WATCHLIST_EXPIRED; SEPARATION_OF_DUTIES for
+        whoever created it, changed it or enrolled into it since it was last approved.
+        """
 
         def approved(found: Watchlist, now: datetime) -> dict[str, Any]:
             states.require_state(found, WatchlistState.DRAFT)
@@ -135,7 +148,7 @@ class Lifecycle:
             states.require_unexpired(found, now)
             return {"state": str(WatchlistState.APPROVED), "approved_at": now, "approved_by": actor.name}
 
-        return self._move(actor, watchlist_id, Action.WATCHLIST_APPROVED, approved)
+        return self._move(actor, watchlist_id, Action.WATCHLIST_APPROVED, approved, separate=True)
 
     def activate(self, actor: Actor, watchlist_id: str) -> Watchlist:
         """Let an approved list be searched; the pack's defaults are taken anew (a new version if they differ).
@@ -187,13 +200,16 @@ class Lifecycle:
         indexed: Callable[[int], None] | None = None,
         *,
         refresh: bool = False,
+        separate: bool = False,
     ) -> Watchlist:
-        """Change a list's state by a rule that gives the columns or refuses."""
+        """Change a list's state by a rule that gives the columns or refuses; ``separate``: by none of its drafters."""
 
         def act(tx: Transaction) -> Watchlist:
             now = self._clock.now()
-            found = read_watchlist(tx.connection, watchlist_id)
+            found = read_watchlist(tx.connection, watchlist_id, actor.scope)
             values = rule(found, now) | {"updated_at": now}
+            if separate:
+                require_another(tx.connection, found, actor)
             current = found.thresholds
             if refresh:
                 current = thresholds.refreshed(found.thresholds, self._model)

@@ -1,4 +1,7 @@
-"""Watchlists and subjects in the database: rows read into values, and pages of them. Sealed columns are never read."""
+"""Watchlists and subjects in the database: rows read into values, and pages of them. Sealed columns are never read.
+
+What is outside the scope that a reading is given is answered as what does not exist, in the same words.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import watchlists_within
 from frs.errors import FrsError, Reason
 from frs.store.paging import page_token_decode, page_token_encode
 from frs.store.schema import reference_image, subject, watchlist, watchlist_threshold
-from frs.types import Mode, Page, Quality, Threshold
+from frs.types import Mode, Page, Quality, Scope, Threshold
 from frs.watchlist.model import Grading, ReferenceImage, Subject, SubjectState, Watchlist, WatchlistState
 
 LARGEST_PAGE = 1000
+UNLIMITED = Scope()
 _IMAGE_COLUMNS = tuple(c for c in reference_image.c if not c.name.endswith("_sealed"))
 
 
-def read_watchlist(connection: sa.Connection, watchlist_id: str) -> Watchlist:
+def read_watchlist(connection: sa.Connection, watchlist_id: str, scope: Scope = UNLIMITED) -> Watchlist:
     """Return a watchlist. FrsError WATCHLIST_NOT_FOUND."""
-    row = connection.execute(sa.select(watchlist).where(watchlist.c.id == watchlist_id)).first()
+    named = sa.and_(watchlist.c.id == watchlist_id, watchlists_within(scope, watchlist.c.id))
+    row = connection.execute(sa.select(watchlist).where(named)).first()
     if row is None:
         raise unknown_watchlist(watchlist_id)
     return _watchlists(connection, [row])[0]
@@ -32,11 +38,15 @@ def unknown_watchlist(watchlist_id: str) -> FrsError:
 
 
 def watchlist_page(
-    connection: sa.Connection, page_size: int, page_token: str, state: WatchlistState | None
+    connection: sa.Connection,
+    page_size: int,
+    page_token: str,
+    state: WatchlistState | None,
+    scope: Scope = UNLIMITED,
 ) -> Page[Watchlist]:
     """Return watchlists by name. FrsError INVALID_PAGE_TOKEN."""
     fingerprint = f"watchlists {state or ''}"
-    query = sa.select(watchlist).order_by(watchlist.c.id)
+    query = sa.select(watchlist).where(watchlists_within(scope, watchlist.c.id)).order_by(watchlist.c.id)
     if state is not None:
         query = query.where(watchlist.c.state == str(state))
     last = page_token_decode(page_token, fingerprint, (str,))
@@ -47,19 +57,31 @@ def watchlist_page(
     return Page(tuple(_watchlists(connection, rows)), token)
 
 
-def read_subject(connection: sa.Connection, subject_id: str) -> Subject:
+def read_subject(connection: sa.Connection, subject_id: str, scope: Scope = UNLIMITED) -> Subject:
     """Return a subject with what is known of the images. FrsError SUBJECT_NOT_FOUND."""
-    row = connection.execute(sa.select(subject).where(subject.c.id == subject_id)).first()
+    named = sa.and_(subject.c.id == subject_id, watchlists_within(scope, subject.c.watchlist_id))
+    row = connection.execute(sa.select(subject).where(named)).first()
     if row is None:
-        raise FrsError(Reason.SUBJECT_NOT_FOUND, f"There is no subject {subject_id}.", subject=subject_id[:64])
+        raise unknown_subject(subject_id)
     return _subjects(connection, [row])[0]
 
 
+def unknown_subject(subject_id: str) -> FrsError:
+    """Return the error for an id that no subject has."""
+    return FrsError(Reason.SUBJECT_NOT_FOUND, f"There is no subject {subject_id}.", subject=subject_id[:64])
+
+
 def subject_page(
-    connection: sa.Connection, watchlist_id: str, page_size: int, page_token: str, state: SubjectState | None
+    connection: sa.Connection,
+    watchlist_id: str,
+    page_size: int,
+    page_token: str,
+    state: SubjectState | None,
+    scope: Scope = UNLIMITED,
 ) -> Page[Subject]:
     """Return a watchlist's subjects by nominal. FrsError WATCHLIST_NOT_FOUND, INVALID_PAGE_TOKEN."""
-    if connection.execute(sa.select(watchlist.c.id).where(watchlist.c.id == watchlist_id)).first() is None:
+    named = sa.and_(watchlist.c.id == watchlist_id, watchlists_within(scope, watchlist.c.id))
+    if connection.execute(sa.select(watchlist.c.id).where(named)).first() is None:
         raise unknown_watchlist(watchlist_id)
     fingerprint = f"subjects {watchlist_id} {state or ''}"
     query = sa.select(subject).where(subject.c.watchlist_id == watchlist_id)

@@ -13,7 +13,7 @@ from frs.index.galleries import Galleries
 from frs.settings import Settings
 from frs.store.database import Database
 from frs.store.vault import Vault
-from frs.types import Actor, Hit, Mode, Page
+from frs.types import Actor, Hit, Mode, Page, Scope
 from frs.watchlist.enrolment import Enrolments
 from frs.watchlist.erasing import SubjectErasing
 from frs.watchlist.lifecycle import Lifecycle
@@ -29,7 +29,7 @@ from frs.watchlist.model import (
     WatchlistState,
 )
 from frs.watchlist.rebuilding import Indexing, Progress, RebuildReport
-from frs.watchlist.records import read_subject, read_watchlist, subject_page, watchlist_page
+from frs.watchlist.records import UNLIMITED, read_subject, read_watchlist, subject_page, watchlist_page
 from frs.watchlist.refusals import Refusals
 from frs.watchlist.searchable import Described, SearchableList, Searching
 from frs.watchlist.standing import Standings
@@ -39,6 +39,7 @@ from frs.watchlist.withdrawal import Withdrawals
 class Watchlists:
     """The watchlists of this installation. Thread-safe; :meth:`rebuild` comes first.
 
+    To whoever acts or asks with a scope, a list outside it does not exist.
     Each method's errors are documented where it is done: :mod:`frs.watchlist.lifecycle`,
     :mod:`frs.watchlist.enrolment`, :mod:`frs.watchlist.withdrawal`, :mod:`frs.watchlist.searchable`.
     """
@@ -83,15 +84,21 @@ class Watchlists:
         """Change a definition."""
         return self._lifecycle.update(actor, watchlist_id, changes, expected_version)
 
-    def get(self, watchlist_id: str) -> Watchlist:
+    def get(self, watchlist_id: str, scope: Scope = UNLIMITED) -> Watchlist:
         """Return a watchlist. FrsError WATCHLIST_NOT_FOUND."""
         with self._database.read() as connection:
-            return read_watchlist(connection, watchlist_id)
+            return read_watchlist(connection, watchlist_id, scope)
 
-    def list(self, page_size: int = 50, page_token: str = "", state: WatchlistState | None = None) -> Page[Watchlist]:
+    def list(
+        self,
+        page_size: int = 50,
+        page_token: str = "",
+        state: WatchlistState | None = None,
+        scope: Scope = UNLIMITED,
+    ) -> Page[Watchlist]:
         """Return watchlists by name. FrsError INVALID_PAGE_TOKEN."""
         with self._database.read() as connection:
-            return watchlist_page(connection, page_size, page_token, state)
+            return watchlist_page(connection, page_size, page_token, state, scope)
 
     def approve(self, actor: Actor, watchlist_id: str, version: int | None = None) -> Watchlist:
         """Approve a draft; ``version``, unless None or 0, must be its present one."""
@@ -127,23 +134,28 @@ class Watchlists:
         """Take a person off a list at once and destroy their biometrics."""
         return self._withdrawals.withdraw(actor, subject_id, reason)
 
-    def get_subject(self, subject_id: str) -> Subject:
+    def get_subject(self, subject_id: str, scope: Scope = UNLIMITED) -> Subject:
         """Return a subject. FrsError SUBJECT_NOT_FOUND."""
         with self._database.read() as connection:
-            return read_subject(connection, subject_id)
+            return read_subject(connection, subject_id, scope)
 
     def list_subjects(
-        self, watchlist_id: str, page_size: int = 50, page_token: str = "", state: SubjectState | None = None
+        self,
+        watchlist_id: str,
+        page_size: int = 50,
+        page_token: str = "",
+        state: SubjectState | None = None,
+        scope: Scope = UNLIMITED,
     ) -> Page[Subject]:
         """Return a list's subjects by nominal. FrsError WATCHLIST_NOT_FOUND, INVALID_PAGE_TOKEN."""
         with self._database.read() as connection:
-            return subject_page(connection, watchlist_id, page_size, page_token, state)
+            return subject_page(connection, watchlist_id, page_size, page_token, state, scope)
 
     # --- for searches ---
 
-    def searchable(self, ids: Sequence[str], mode: Mode) -> tuple[SearchableList, ...]:
+    def searchable(self, ids: Sequence[str], mode: Mode, scope: Scope = UNLIMITED) -> tuple[SearchableList, ...]:
         """Return the lists if every one may be searched in the mode now; no read of the database."""
-        return self._searching.searchable(ids, mode)
+        return self._searching.searchable(ids, mode, scope)
 
     def matchable(self, ids: Sequence[str], mode: Mode) -> tuple[SearchableList, ...]:
         """Return those lists that still are active and unexpired; no read of the database."""

@@ -18,10 +18,10 @@ from frs.index.galleries import Galleries
 from frs.store.database import Database
 from frs.store.schema import reference_image, subject
 from frs.store.vault import Vault
-from frs.types import Hit, Mode, ModelInfo, Quality, Threshold
+from frs.types import Hit, Mode, ModelInfo, Quality, Scope, Threshold
 from frs.watchlist.model import SubjectState, WatchlistState
 from frs.watchlist.rebuilding import CROP, Indexing, owner
-from frs.watchlist.records import unknown_watchlist
+from frs.watchlist.records import UNLIMITED, unknown_watchlist
 from frs.watchlist.standing import Standing, Standings
 from frs.watchlist.thresholds import required
 
@@ -67,14 +67,16 @@ class Searching:
         self._database, self._vault, self._galleries = database, vault, galleries
         self._model, self._standings, self._indexing, self._clock = model, standings, indexing, clock
 
-    def searchable(self, ids: Sequence[str], mode: Mode) -> tuple[SearchableList, ...]:
+    def searchable(self, ids: Sequence[str], mode: Mode, scope: Scope = UNLIMITED) -> tuple[SearchableList, ...]:
         """Return the lists, each once and in the order given, if every one may be searched in the mode now.
+
+        One outside the scope of who asks does not exist.
 
         FrsError WATCHLIST_NOT_FOUND, WATCHLIST_NOT_ACTIVE, WATCHLIST_EXPIRED, TEMPLATES_OTHER_MODEL,
         THRESHOLD_MISSING, THRESHOLD_OTHER_MODEL, INDEX_UNAVAILABLE.
         """
         now = self._clock.now()
-        return tuple(self._found(name, mode, now) for name in dict.fromkeys(ids))
+        return tuple(self._found(name, mode, now, scope) for name in dict.fromkeys(ids))
 
     def matchable(self, ids: Sequence[str], mode: Mode) -> tuple[SearchableList, ...]:
         """As :meth:`searchable`, but lists that are not active or have expired are left out: for what already runs."""
@@ -121,7 +123,9 @@ class Searching:
 
         return load
 
-    def _found(self, name: str, mode: Mode, now: datetime) -> SearchableList:
+    def _found(self, name: str, mode: Mode, now: datetime, scope: Scope = UNLIMITED) -> SearchableList:
+        if not scope.has_watchlist(name):
+            raise unknown_watchlist(name)
         for _ in range(_ATTEMPTS):
             standing = self._standing(name, now)
             self._standings.require_own(name, self._model)

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import watchlists_within
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -20,12 +21,12 @@ from frs.index.galleries import Galleries
 from frs.store.database import Database, Transaction
 from frs.store.schema import reference_image, subject, watchlist
 from frs.store.vault import Vault
-from frs.types import Actor, Event, Json, ListVersion, References
+from frs.types import Actor, Event, Json, ListVersion, References, Scope
 from frs.watchlist import states
 from frs.watchlist.model import Subject, SubjectState, Watchlist, WatchlistState
 from frs.watchlist.policy import check_text
 from frs.watchlist.rebuilding import Indexing, owner
-from frs.watchlist.records import read_subject, read_watchlist
+from frs.watchlist.records import UNLIMITED, read_subject, read_watchlist
 from frs.watchlist.standing import Standings
 
 
@@ -53,7 +54,7 @@ class Withdrawals:
         check_text("reason", reason)
 
         def act(tx: Transaction) -> tuple[Subject, Watchlist, int]:
-            person = _enrolled(tx.connection, subject_id)
+            person = _enrolled(tx.connection, subject_id, actor.scope)
             now = self._clock.now()
             tx.connection.execute(reference_image.delete().where(reference_image.c.subject_id == subject_id))
             self._vault.destroy(owner(subject_id))
@@ -89,7 +90,8 @@ class Withdrawals:
 
         def act(tx: Transaction) -> tuple[Subject, Watchlist, int]:
             image = reference_image.c
-            row = tx.connection.execute(sa.select(image.subject_id, image.sha256).where(image.id == image_id)).first()
+            named = sa.and_(image.id == image_id, watchlists_within(actor.scope, image.watchlist_id))
+            row = tx.connection.execute(sa.select(image.subject_id, image.sha256).where(named)).first()
             if row is None:
                 raise FrsError(Reason.IMAGE_NOT_FOUND, f"There is no reference image {image_id}.", image=image_id[:64])
             person = _enrolled(tx.connection, row.subject_id)
@@ -135,8 +137,8 @@ class Withdrawals:
         return person
 
 
-def _enrolled(connection: sa.Connection, subject_id: str) -> Subject:
-    person = read_subject(connection, subject_id)
+def _enrolled(connection: sa.Connection, subject_id: str, scope: Scope = UNLIMITED) -> Subject:
+    person = read_subject(connection, subject_id, scope)
     if person.state is not SubjectState.ENROLLED:
         message = f"Subject {subject_id} has been {person.state}."
         raise FrsError(Reason.SUBJECT_WITHDRAWN, message, subject=subject_id)
