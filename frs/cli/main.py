@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("frs.cli.search", "search stills and videos of an incident"),
     "identify": ("frs.cli.identify", "search one photograph at once and record the outcome"),
     "review": ("frs.cli.review", "decide alerts"),
+    "vigilance": ("frs.cli.vigilance", "known pairs against rubber-stamping, for those in charge"),
     "audit": ("frs.cli.audit", "read and verify the log"),
     "witness": ("frs.cli.witness", "run a witness of the log, apart from the service"),
     "backup": ("frs.cli.backup", "copy the data into one file, without any key"),

@@ -41,6 +41,7 @@ from frs.retention.plan import Planning
 from frs.retention.policy_book import PolicyBook
 from frs.retention.runs import RetentionRuns
 from frs.review.alerts import Alerts
+from frs.review.vigilance_pairs import VigilancePairs
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
 from frs.settings import Settings
@@ -105,6 +106,7 @@ class Application:
             database, vault, audit, galleries, watchlists, self.deployments, engine, self.alert_bell, settings, clock
         )
         self.alerts = Alerts(database, vault, audit, self.alert_bell, clock, settings.statistics.groups)
+        self.vigilance_pairs = VigilancePairs(database, vault, audit, engine, settings, clock)
         self.uploads = Uploads(database, vault, audit, settings, clock)
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
         self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)

@@ -106,7 +106,7 @@ class Services:
         alerts = AlertReading(application.alerts, journal, consultations, unary, waiting, stopping)
         self._review = ReviewServicer(alerts)
         self._officer = OfficerServicer()
-        self._vigilance = VigilanceServicer()
+        self._vigilance = VigilanceServicer(application.vigilance_pairs, unary)
         self._identities = IdentityServicer()
         self._retention = RetentionServicer(
             settings.retention,

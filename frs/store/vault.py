@@ -3,7 +3,7 @@
 A sealed value is ``format byte 0x01 | nonce (12) | AES-256-GCM ciphertext and tag (16)`` (NIST SP 800-38D), with the
 format, the owner and the caller's context as associated data: bytes moved to another owner or purpose do not open.
 Owners: ``subject:<id>``, ``alert:<id>``, ``upload:<id>``, ``probe:<id>`` (of a job), ``search:<id>``,
-``event:<index>``.
+``pair:<id>`` (of a vigilance check), ``event:<index>``.
 
 A pseudonym is an HMAC-SHA-256 under a key of the installation that erasure does not touch: it can be computed again
 from the nominal, and only there.
