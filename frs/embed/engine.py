@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from frs.embed.alignment import align
 from frs.embed.batcher import Batcher, BatcherCounts
+from frs.embed.blurring import Box, bystanders, portrait
 from frs.embed.decoding import decode_picture
-from frs.embed.detectors.detections import Detector
+from frs.embed.detectors.detections import Detections, Detector
 from frs.embed.quality import assess
 from frs.embed.recognisers.recogniser import Recogniser
 from frs.embed.scoring import with_profile
@@ -33,6 +34,16 @@ class Analysis:
     picture: Picture
     faces: tuple[Face, ...]
     """Sorted by the area of their boxes, largest first."""
+    faint: tuple[Box, ...] = ()
+    """Where the detector is not sure enough of a face to match it: hidden from people with the others' faces."""
+
+    def others(self, face: Face) -> tuple[Box, ...]:
+        """Return whom to hide where one face is shown: see :func:`frs.embed.blurring.bystanders`."""
+        return bystanders(face.box, (each.box for each in self.faces), self.faint)
+
+    def portrait(self, face: Face) -> Picture:
+        """Return a copy of a face with a margin, for people to look at, with nobody else in it."""
+        return portrait(self.picture, face.box, self.others(face))
 
 
 class FaceEngine:
@@ -55,26 +66,35 @@ class FaceEngine:
 
     def detect(self, picture: Picture) -> tuple[Face, ...]:
         """Return the faces of an upright RGB picture, usable or not, largest first."""
+        return self.look(picture).faces
+
+    def look(self, picture: Picture) -> Analysis:
+        """Return the faces of an upright RGB picture as :meth:`detect` does, and what may be faces besides."""
         with self._batcher.preparing():
-            found = self._detector.detect(picture)
-            if not len(found):
-                return ()
-            height, width = picture.shape[:2]
-            aligned = align(picture, found.landmarks, self._recogniser.points, self._recogniser.size)
-            quality = assess(found, aligned, (height, width), self._quality)
-            boxes = np.clip(found.boxes, 0, np.array([width, height, width, height], dtype=np.float32))
-            faces = [
-                Face((float(x1), float(y1), float(x2), float(y2)), found.landmarks[i], quality[i], aligned[i])
-                for i, (x1, y1, x2, y2) in enumerate(boxes)
-            ]
-            faces.sort(key=lambda face: (face.box[0] - face.box[2]) * (face.box[3] - face.box[1]))
-            return tuple(faces)
+            every = self._detector.detect(picture)
+            sure = every.scores >= self._embed.detector_score
+            x1, y1, x2, y2 = (every.boxes[~sure, side].tolist() for side in range(4))
+            faint = tuple(zip(x1, y1, x2, y2, strict=True))
+            return Analysis(picture, self._faces(picture, every.only(sure)), faint)
+
+    def _faces(self, picture: Picture, found: Detections) -> tuple[Face, ...]:
+        if not len(found):
+            return ()
+        height, width = picture.shape[:2]
+        aligned = align(picture, found.landmarks, self._recogniser.points, self._recogniser.size)
+        quality = assess(found, aligned, (height, width), self._quality)
+        boxes = np.clip(found.boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+        faces = [
+            Face((float(x1), float(y1), float(x2), float(y2)), found.landmarks[i], quality[i], aligned[i])
+            for i, (x1, y1, x2, y2) in enumerate(boxes)
+        ]
+        faces.sort(key=lambda face: (face.box[0] - face.box[2]) * (face.box[3] - face.box[1]))
+        return tuple(faces)
 
     def analyse(self, data: bytes) -> Analysis:
         """Decode a picture and find its faces."""
         with self._batcher.preparing():
-            picture = self.decode(data)
-            return Analysis(picture, self.detect(picture))
+            return self.look(self.decode(data))
 
     def embed(self, faces: Sequence[Face], deadline: float | None = None) -> npt.NDArray[np.float32]:
         """Return unit templates (n, dimension), a row per face; ``deadline`` is a ``time.monotonic()``.

@@ -20,6 +20,9 @@ from frs.errors import FrsError, Reason
 from frs.settings import EmbedSettings, Settings
 from frs.types import ModelInfo
 
+FAINT = 0.4
+"""Share of ``embed.detector_score`` from which a place may be a face, and is hidden where it is not asked about."""
+
 
 def load_engine(settings: Settings) -> FaceEngine:
     """Load the pack that ``embed.pack`` names.
@@ -56,7 +59,8 @@ def build_engine(pack: Pack, settings: Settings) -> FaceEngine:
 def _detector(pack: Pack, network: Network, settings: EmbedSettings) -> Detector:
     # With fixed shapes every picture is padded to one square.
     square = settings.fixed_batch
-    size, score = settings.detector_size, settings.detector_score
+    # Boxes of lower scores never suppress those of higher ones: the faces that are matched stay the same.
+    size, score = settings.detector_size, settings.detector_score * FAINT
     if pack.detector.kind == "centerface":
         from frs.embed.detectors.centerface import CenterFace
 

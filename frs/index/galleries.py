@@ -84,6 +84,12 @@ class Galleries:
             gallery = self._galleries.get(watchlist)
             return 0 if gallery is None else len(gallery)
 
+    def people(self, watchlist: str) -> int:
+        """Return how many subjects of a watchlist the index has; 0 when it is absent."""
+        with self._turns.searching():
+            gallery = self._galleries.get(watchlist)
+            return 0 if gallery is None else gallery.people
+
     @property
     def templates(self) -> int:
         """Templates in all galleries."""

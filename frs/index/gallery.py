@@ -54,6 +54,11 @@ class Gallery:
         return len(self._index)
 
     @property
+    def people(self) -> int:
+        """How many subjects have a reference in it."""
+        return len(self._keys_of)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory that the templates take."""
         return self._index.nbytes

@@ -1,4 +1,4 @@
-"""Raising an alert: the row, its two sealed pictures, the feed, the counts and the audit event in one transaction.
+"""Raising an alert: the row, its sealed pictures, the feed, the counts and the audit event in one transaction.
 
 Nothing of it exists without the rest, and nobody is told before all of it is durable. Within the transaction the
 alert asks once more whether it may be raised: of the gate, which a stop shuts even when it cannot be recorded, and of
@@ -25,6 +25,7 @@ from frs.match.bell import Bell
 from frs.match.candidate_records import candidate_columns
 from frs.match.deployment import DeploymentState, state_of
 from frs.match.evidence import TrackEvidence
+from frs.match.frames import FrameKeeping, KeptFrame
 from frs.match.gate import Gate
 from frs.match.standing import standing
 from frs.match.tally import StreamCounts, add_camera_counts
@@ -34,8 +35,8 @@ from frs.store.vault import Vault
 from frs.types import Actor, Candidate, Event, Json, ListVersion, References, new_id
 from frs.watchlist.registry import Watchlists
 
-PROBE, REFERENCE = b"probe", b"reference"
-"""Contexts under which the two pictures are sealed for the owner ``alert:<id>``."""
+PROBE, REFERENCE, FRAME = b"probe", b"reference", b"frame"
+"""Contexts under which the three pictures are sealed for the owner ``alert:<id>``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,24 @@ OnRaised: TypeAlias = Callable[[Transaction, RaisedAlert], None]
 class _Pictures:
     probe: bytes
     reference: bytes
+    frame: bytes | None
 
 
 class Alerting:
     """Commits alerts. Thread-safe."""
 
     def __init__(
-        self, database: Database, vault: Vault, audit: AuditLog, watchlists: Watchlists, bell: Bell, clock: Clock
+        self,
+        database: Database,
+        vault: Vault,
+        audit: AuditLog,
+        watchlists: Watchlists,
+        bell: Bell,
+        clock: Clock,
+        frames: FrameKeeping | None = None,
     ) -> None:
+        """Take the rooms below; without ``frames`` none is kept."""
+        self._frames = frames
         self._database, self._vault, self._audit = database, vault, audit
         self._watchlists, self._bell, self._clock = watchlists, bell, clock
         self._on_raised: tuple[OnRaised, ...] = ()
@@ -88,16 +99,23 @@ class Alerting:
         self._on_raised = (*self._on_raised, listener)
 
     def raise_alert(
-        self, gate: Gate, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, uncounted: StreamCounts
+        self,
+        gate: Gate,
+        sighting: Sighting,
+        candidate: Candidate,
+        evidence: TrackEvidence,
+        uncounted: StreamCounts,
+        gallery_size: int | None = None,
     ) -> str | None:
         """Raise an alert and return its id; None when it may no longer be raised (see the module).
 
         ``gate`` is the deployment's; ``uncounted`` are the stream's counts that are not in the database yet, the alert
-        not among them: they are added with it. FrsError LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED: then nothing
-        of it happened.
+        not among them: they are added with it. ``gallery_size`` is how many people were searched. FrsError
+        LOG_UNAVAILABLE, STORAGE_FULL, STORAGE_FAILED: then nothing of it happened.
         """
         assert evidence.portrait is not None
         probe = encode_jpeg(evidence.portrait)
+        frame = self._frames.keep(evidence.scene) if self._frames else None
 
         def act(tx: Transaction) -> str | None:
             now = self._clock.now()
@@ -106,8 +124,13 @@ class Alerting:
             name = new_id()
             owner = f"alert:{name}"
             reference = self._watchlists.reference_crop(tx.connection, candidate.reference)
-            sealed = _Pictures(self._vault.seal(owner, probe, PROBE), self._vault.seal(owner, reference, REFERENCE))
-            tx.connection.execute(sa.insert(alert).values(_row(name, sighting, candidate, evidence, sealed, now)))
+            sealed = _Pictures(
+                self._vault.seal(owner, probe, PROBE),
+                self._vault.seal(owner, reference, REFERENCE),
+                self._vault.seal(owner, frame.jpeg, FRAME) if frame else None,
+            )
+            row = _row(name, sighting, candidate, evidence, now) | _pictures(sealed, frame)
+            tx.connection.execute(sa.insert(alert).values({**row, "gallery_size": gallery_size}))
             tx.connection.execute(sa.insert(alert_feed).values(alert_id=name, kind="raised", created_at=now))
             counts = uncounted.plus(StreamCounts(alerts=1))
             add_camera_counts(tx.connection, sighting.deployment, sighting.camera, counts, now)
@@ -142,7 +165,7 @@ def _allowed(connection: sa.Connection, deployment_id: str, candidate: Candidate
 
 
 def _row(
-    name: str, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, sealed: _Pictures, now: datetime
+    name: str, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, now: datetime
 ) -> dict[str, object]:
     return {
         "id": name,
@@ -158,10 +181,14 @@ def _row(
         "profile": candidate.profile,
         "notice": candidate.notice,
         "probe_quality": candidate.probe_quality.as_json(),
-        "probe_sealed": sealed.probe,
-        "reference_sealed": sealed.reference,
+        "seen_seconds": evidence.last_at - evidence.first_at,
         "state": "pending",
     }
+
+
+def _pictures(sealed: _Pictures, frame: KeptFrame | None) -> dict[str, object]:
+    pictures = {"probe_sealed": sealed.probe, "reference_sealed": sealed.reference, "frame_sealed": sealed.frame}
+    return {**pictures, "frame_faces": frame.faces_json() if frame else None}
 
 
 def _event(name: str, sighting: Sighting, candidate: Candidate, evidence: TrackEvidence, sealed: _Pictures) -> Event:
@@ -187,6 +214,7 @@ def _event(name: str, sighting: Sighting, candidate: Candidate, evidence: TrackE
         "reference_quality": candidate.reference_quality.as_json(),
         "probe_sha256": hashlib.sha256(sealed.probe).hexdigest(),
         "reference_sha256": hashlib.sha256(sealed.reference).hexdigest(),
+        "frame_sha256": hashlib.sha256(sealed.frame).hexdigest() if sealed.frame else None,
     }
     references = References(
         watchlists=(ListVersion(candidate.watchlist, candidate.watchlist_version),),

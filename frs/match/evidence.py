@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from frs.match.frames import Scene
 from frs.types import Picture, Quality, Template
 
 # Half of a face's worth is reached at this sharpness, and all that size gives at this size: the recognisers take
@@ -56,7 +57,7 @@ class Shot:
 class TrackEvidence:
     """The best shots of one track. Used by one thread at a time."""
 
-    __slots__ = ("_max_frames", "_shots", "first_at", "last_at", "number", "portrait", "usable")
+    __slots__ = ("_max_frames", "_shots", "first_at", "last_at", "number", "portrait", "scene", "usable")
 
     def __init__(self, number: int, max_frames: int) -> None:
         self.number = number
@@ -68,6 +69,8 @@ class TrackEvidence:
         """Capture time of the last usable face, seconds."""
         self.portrait: Picture | None = None
         """The best shot's face with a margin, for a reviewer; a copy, so that no whole picture is kept alive."""
+        self.scene: Scene | None = None
+        """The best shot's frame as it came, where it is known."""
         self._max_frames = max_frames
         self._shots: list[Shot] = []  # best first; of equals the earlier
 
@@ -79,11 +82,18 @@ class TrackEvidence:
         self.last_at = at
         return len(self._shots) < self._max_frames or worth(quality) > self._shots[-1].worth
 
-    def add(self, at: float, quality: Quality, template: Template, portrait: Callable[[], Picture]) -> None:
-        """Take a shot in; ``portrait`` is called only when it is the best so far."""
+    def add(
+        self,
+        at: float,
+        quality: Quality,
+        template: Template,
+        portrait: Callable[[], Picture],
+        scene: Scene | None = None,
+    ) -> None:
+        """Take a shot in; ``portrait`` is called, and ``scene`` kept, only when it is the best so far."""
         shot = Shot(at, quality, template, worth(quality))
         if not self._shots or shot.worth > self._shots[0].worth:
-            self.portrait = np.array(portrait())
+            self.portrait, self.scene = np.array(portrait()), scene
         insort(self._shots, shot, key=lambda kept: -kept.worth)
         del self._shots[self._max_frames :]
 
@@ -118,7 +128,7 @@ class TrackEvidence:
                 shot.template.fill(0.0)
         if self.portrait is not None:
             self.portrait.fill(0)
-        self.portrait = None
+        self.portrait = self.scene = None
         self._shots.clear()
 
 

@@ -14,9 +14,9 @@ from functools import partial
 
 import numpy as np
 
-from frs.embed.decoding import crop_face
 from frs.embed.engine import Analysis, FaceEngine
 from frs.match.evidence import TrackEvidence
+from frs.match.frames import Scene
 from frs.match.tally import StreamCounts, Tally
 from frs.match.tracking import Tracker
 from frs.settings import LiveSettings
@@ -51,11 +51,12 @@ class Following:
         self._tracker = Tracker(settings.track_lost_seconds)
         self._followed: dict[int, Followed] = {}
 
-    def take(self, analysis: Analysis, at: float, embedding: bool = True) -> list[Followed]:
+    def take(self, analysis: Analysis, at: float, embedding: bool = True, data: bytes = b"") -> list[Followed]:
         """Follow a frame's faces, captured ``at`` (seconds of the epoch, never before the last frame's).
 
-        Returns the tracks whose face is usable in this frame. Without ``embedding`` they are only counted.
-        FrsError OVERLOADED when the recogniser cannot take them; the tracks are followed all the same.
+        ``data`` is the frame as it came, for the tracks of which this is the best shot. Returns the tracks whose face
+        is usable in this frame. Without ``embedding`` they are only counted. FrsError OVERLOADED when the recogniser
+        cannot take them; the tracks are followed all the same.
         """
         step = self._tracker.update(at, np.array([face.box for face in analysis.faces], np.float64).reshape(-1, 4))
         self._forget(step.ended)
@@ -70,8 +71,9 @@ class Following:
                 wanted.append((followed, face))
         templates = self._engine.embed([face for _, face in wanted])
         for (followed, face), template in zip(wanted, templates, strict=True):
-            portrait = partial(crop_face, analysis.picture, face.box)
-            followed.evidence.add(at, face.quality, template.copy(), portrait)
+            scene = Scene(data, face.box, analysis.others(face)) if data else None
+            cut = partial(analysis.portrait, face)
+            followed.evidence.add(at, face.quality, template.copy(), cut, scene)
             followed.settled = None
         templates.fill(0.0)
         return seen

@@ -18,6 +18,7 @@ from frs.match.bell import Bell
 from frs.match.cooldown import Cooldown
 from frs.match.deployment import Deployment
 from frs.match.deployments import Deployments
+from frs.match.frames import FrameKeeping
 from frs.match.live_frame import FrameOutcome, LiveFrame
 from frs.match.live_log import LiveLog
 from frs.match.live_session import LiveParts, LiveSession
@@ -49,7 +50,8 @@ class LiveMatching:
     ) -> None:
         self._database, self._audit = database, audit
         self._deployments, self._settings, self._clock = deployments, settings, clock
-        alerting = Alerting(database, vault, audit, watchlists, alert_bell, clock)
+        frames = FrameKeeping(engine, settings.review)
+        alerting = Alerting(database, vault, audit, watchlists, alert_bell, clock, frames)
         self.heed_alerts = alerting.heed
         self._parts = LiveParts(galleries, watchlists, deployments, engine, alerting, settings.live)
         self._lock = threading.Lock()

@@ -113,7 +113,7 @@ class LiveSession:
             self._tally.add(StreamCounts(frames_rejected=1))
             return FrameOutcome(problem, ())
         try:
-            return self._match(analysis, frame.captured_at)
+            return self._match(analysis, frame)
         finally:
             overwrite(analysis)
 
@@ -159,11 +159,11 @@ class LiveSession:
             )
         self._last = LiveFrame(b"", frame.captured_at, frame.sequence)
 
-    def _match(self, analysis: Analysis, at: datetime) -> FrameOutcome:
-        lists = self._matchable()
+    def _match(self, analysis: Analysis, frame: LiveFrame) -> FrameOutcome:
+        lists, at = self._matchable(), frame.captured_at
         self._log.searched(lists)
         try:
-            seen = self._following.take(analysis, at.timestamp(), embedding=bool(lists))
+            seen = self._following.take(analysis, at.timestamp(), embedding=bool(lists), data=frame.data)
         except FrsError as problem:
             if problem.reason is not Reason.OVERLOADED:
                 raise
@@ -188,7 +188,8 @@ class LiveSession:
             if candidate is None or candidate.nominal in followed.alerted:
                 followed.settled = version
             elif not self._cooldown.holds(candidate.nominal, at):
-                alerts.append(self._alert(followed, candidate, at))
+                people = sum(self._parts.galleries.people(entry.id) for entry in lists)
+                alerts.append(self._alert(followed, candidate, at, people))
         return tuple(name for name in alerts if name is not None)
 
     def _search(
@@ -221,12 +222,12 @@ class LiveSession:
         candidates = decide(hits, lists, described, evidence.best.quality, model, len(hits), evidence.frames)
         return best_person(hits, described, candidates)
 
-    def _alert(self, followed: Followed, candidate: Candidate, at: datetime) -> str | None:
+    def _alert(self, followed: Followed, candidate: Candidate, at: datetime, people: int) -> str | None:
         self._require_open()
         track = f"{self._stream[:8]}-{followed.evidence.number}"
         sighting = Sighting(self._actor, self.deployment.id, self.camera, track, at)
         uncounted = self._log.unstored
-        name = self._parts.alerting.raise_alert(self._gate, sighting, candidate, followed.evidence, uncounted)
+        name = self._parts.alerting.raise_alert(self._gate, sighting, candidate, followed.evidence, uncounted, people)
         if name is None:  # stopped, withdrawn or expired since the search: the next frame knows
             self._require_open()
             return None

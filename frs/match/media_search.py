@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frs.clock import Clock
-from frs.embed.decoding import crop_face, encode_jpeg
+from frs.embed.decoding import encode_jpeg
 from frs.embed.engine import FaceEngine
 from frs.embed.video import VideoFrame, read_video
 from frs.errors import FrsError, Reason
@@ -102,9 +102,7 @@ class MediaSearch:
         analysis = self._engine.analyse(b"".join(_readable(self._uploads.open(item.upload))))
         try:
             usable = [(n, face) for n, face in enumerate(analysis.faces, 1) if face.quality.usable]
-            probes = [
-                MediaProbe(n, 0, 0, 0, face.quality, 1, crop_face(analysis.picture, face.box)) for n, face in usable
-            ]
+            probes = [MediaProbe(n, 0, 0, 0, face.quality, 1, analysis.portrait(face)) for n, face in usable]
             queries = self._embed([face for _, face in usable], pulse)
             matched = self._matched(job, lists, probes, queries)
         finally:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
-from frs.embed.decoding import crop_face, encode_jpeg
+from frs.embed.decoding import encode_jpeg
 from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
@@ -215,7 +215,7 @@ class OperatorSearches:
     def _crop(self, analysis: Analysis, face: Face) -> bytes | None:
         if not self._settings.operator.keep_matched_probe:
             return None
-        return encode_jpeg(crop_face(analysis.picture, face.box))
+        return encode_jpeg(analysis.portrait(face))
 
     def _payload(
         self, request: _Request, lists: Sequence[SearchableList], left_out: Mapping[str, Reason], quality: Quality

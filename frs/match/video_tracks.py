@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from frs.embed.decoding import crop_face
 from frs.embed.engine import FaceEngine
 from frs.match.evidence import TrackEvidence, queries
 from frs.match.tracking import Tracker
@@ -61,7 +60,8 @@ class VideoTracks:
     def see(self, at_ms: int, picture: Picture) -> None:
         """Take in a frame, upright RGB, not earlier than the last one."""
         at = at_ms / 1000
-        faces = self._engine.detect(picture)
+        sight = self._engine.look(picture)
+        faces = sight.faces
         boxes = np.array([face.box for face in faces], np.float64).reshape(-1, 4)
         step = self._tracker.update(at, boxes)
         chosen = []
@@ -70,7 +70,7 @@ class VideoTracks:
                 chosen.append((number, face))
         templates = self._embed([face for _, face in chosen])
         for (number, face), template in zip(chosen, templates, strict=True):
-            self._tracks[number].add(at, face.quality, template.copy(), partial(crop_face, picture, face.box))
+            self._tracks[number].add(at, face.quality, template.copy(), partial(sight.portrait, face))
         templates.fill(0.0)
         for face in faces:
             face.aligned.fill(0)

@@ -64,11 +64,17 @@ class Erasers:
         self._bell = bell
 
     def alert_pictures(self, tx: Transaction, alert_id: str) -> bool:
-        """Destroy both pictures of an alert."""
+        """Destroy the pictures of an alert: both faces, and the frame with where the others are in it."""
         changed = tx.connection.execute(
             alert.update()
             .where(alert.c.id == alert_id, alert.c.pictures_erased_at.is_(None))
-            .values(probe_sealed=None, reference_sealed=None, pictures_erased_at=self._clock.now())
+            .values(
+                probe_sealed=None,
+                reference_sealed=None,
+                frame_sealed=None,
+                frame_faces=sa.null(),
+                pictures_erased_at=self._clock.now(),
+            )
         )
         if not changed.rowcount:
             return False

@@ -86,7 +86,8 @@ class FeedEntry:
     """As it stands now."""
 
 
-WITHOUT_PICTURES = tuple(column for column in alert.c if column.name not in ("probe_sealed", "reference_sealed"))
+_PICTURES = frozenset({"probe_sealed", "reference_sealed", "frame_sealed", "frame_faces"})
+WITHOUT_PICTURES = tuple(column for column in alert.c if column.name not in _PICTURES)
 """What a listing reads."""
 
 _AS_STORED = (

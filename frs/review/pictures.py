@@ -1,18 +1,30 @@
-"""What a reviewer looks at: the sealed pictures of a case, opened."""
+"""What a reviewer looks at: the sealed pictures of a case, opened, with everybody hidden whom the case is not about.
+
+Portraits were cut with their neighbours hidden and hold nothing more. The frame is sealed with nobody hidden; here it
+is blurred after it was opened and before anybody is given it (:mod:`frs.embed.blurring`), so that the unblurred frame
+exists in its sealed form alone. Only :class:`frs.review.unblurring.Unblurring` gives it out as it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import sqlalchemy as sa
 
+from frs.embed.blurring import hide
+from frs.embed.decoding import decode_picture, encode_jpeg
 from frs.errors import FrsError, Reason
-from frs.match.alerting import PROBE, REFERENCE
+from frs.match.alerting import FRAME, PROBE, REFERENCE
 from frs.match.candidate_records import probe_owner
+from frs.match.frames import boxes_from
 from frs.review.case import CaseKind, Pictures
-from frs.store.schema import alert, job_candidate, job_probe, review_case
+from frs.store.schema import alert, job_candidate, job_probe, review_case, vigilance_pair
 from frs.store.vault import Vault
 from frs.watchlist.registry import Watchlists
+
+# What we encoded ourselves (review.frame_pixels is at most 4,096).
+_MOST_BYTES, _MOST_PIXELS = 1 << 26, 1 << 25
 
 
 class CasePictures:
@@ -23,20 +35,30 @@ class CasePictures:
 
     def of(self, connection: sa.Connection, case_id: str) -> Pictures:
         """Return the pictures of a case. FrsError CASE_NOT_FOUND; ERASED when they are no longer held."""
-        row = connection.execute(sa.select(review_case).where(review_case.c.id == case_id)).one_or_none()
-        if row is None:
-            raise FrsError(Reason.CASE_NOT_FOUND, f"There is no case {case_id}.", case=case_id)
-        if row.kind == CaseKind.ALERT:
-            return self._alert(connection, row.alert_id)
-        return self._candidates(connection, row.probe_id)
+        row = _case(connection, case_id)
+        if row.kind == CaseKind.CANDIDATES:
+            return self._candidates(connection, row.probe_id)
+        owner, held, reference = _held(connection, row)
+        frame = self._frame(owner, held)
+        return Pictures(
+            probe=self._vault.open(owner, held.probe_sealed, PROBE),
+            frame=blurred(frame, held.frame_faces) if frame else b"",
+            references={reference: self._vault.open(owner, held.reference_sealed, REFERENCE)},
+        )
 
-    def _alert(self, connection: sa.Connection, alert_id: str) -> Pictures:
-        row = connection.execute(sa.select(alert).where(alert.c.id == alert_id)).one()
-        if row.probe_sealed is None or row.reference_sealed is None:
-            raise _erased()
-        owner = f"alert:{alert_id}"
-        reference = self._vault.open(owner, row.reference_sealed, REFERENCE)
-        return Pictures(self._vault.open(owner, row.probe_sealed, PROBE), b"", {row.reference_id: reference})
+    def unblurred(self, connection: sa.Connection, case_id: str) -> bytes:
+        """Return the frame of a case with nobody hidden. FrsError as :meth:`of`; FRAME_NOT_KEPT."""
+        row = _case(connection, case_id)
+        frame = b""
+        if row.kind != CaseKind.CANDIDATES:
+            owner, held, _ = _held(connection, row)
+            frame = self._frame(owner, held)
+        if not frame:
+            raise FrsError(Reason.FRAME_NOT_KEPT, f"No frame was kept for case {case_id}.", case=case_id)
+        return frame
+
+    def _frame(self, owner: str, held: sa.Row[Any]) -> bytes:
+        return self._vault.open(owner, held.frame_sealed, FRAME) if held.frame_sealed is not None else b""
 
     def _candidates(self, connection: sa.Connection, probe_id: str) -> Pictures:
         sealed = connection.scalar(sa.select(job_probe.c.crop_sealed).where(job_probe.c.id == probe_id))
@@ -48,6 +70,36 @@ class CasePictures:
             with contextlib.suppress(FrsError):  # it was removed since: the fact of the match stays
                 references[reference] = self._watchlists.reference_crop(connection, reference)
         return Pictures(self._vault.open(probe_owner(probe_id), sealed), b"", references)
+
+
+def blurred(frame: bytes, faces: list[list[float]] | None) -> bytes:
+    """Return a frame (JPEG) with every face but the first of ``faces`` hidden; with none known, it is not shown."""
+    boxes = boxes_from(faces)
+    if not boxes:
+        return b""
+    picture = decode_picture(frame, _MOST_BYTES, _MOST_PIXELS)
+    shown, *others = boxes
+    return encode_jpeg(hide(picture, others, shown), 85)
+
+
+def _case(connection: sa.Connection, case_id: str) -> sa.Row[Any]:
+    row = connection.execute(sa.select(review_case).where(review_case.c.id == case_id)).one_or_none()
+    if row is None:
+        raise FrsError(Reason.CASE_NOT_FOUND, f"There is no case {case_id}.", case=case_id)
+    return row
+
+
+def _held(connection: sa.Connection, case: sa.Row[Any]) -> tuple[str, sa.Row[Any], str]:
+    """Return whose key seals the pictures of an alert's case, the row that has them, and the reference's id."""
+    if case.kind == CaseKind.VIGILANCE:
+        row = connection.execute(sa.select(vigilance_pair).where(vigilance_pair.c.id == case.pair_id)).one_or_none()
+        owner, reference = f"pair:{case.pair_id}", str((case.shown or {}).get("reference", ""))
+    else:
+        row = connection.execute(sa.select(alert).where(alert.c.id == case.alert_id)).one()
+        owner, reference = f"alert:{row.id}", row.reference_id
+    if row is None or row.probe_sealed is None or row.reference_sealed is None:
+        raise _erased()
+    return owner, row, reference
 
 
 def _erased() -> FrsError:

@@ -35,6 +35,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def only(self, which: npt.NDArray[np.bool_]) -> Detections:
+        """Return the faces that (n,) booleans choose."""
+        return Detections(self.boxes[which], self.scores[which], self.landmarks[which])
+
 
 class Detector(Protocol):
     """Finds faces. Safe in threads."""
