@@ -162,6 +162,7 @@ class Reason(StrEnum):
     NOT_INITIALISED = "NOT_INITIALISED"
     ALREADY_INITIALISED = "ALREADY_INITIALISED"
     IDENTITY_EXISTS = "IDENTITY_EXISTS"
+    CREDENTIALS_UNUSABLE = "CREDENTIALS_UNUSABLE"
     SETTINGS_INVALID = "SETTINGS_INVALID"
     SERVER_UNREACHABLE = "SERVER_UNREACHABLE"
     INTERNAL = "INTERNAL"
@@ -400,6 +401,9 @@ CATALOGUE: dict[Reason, Entry] = {
         Status.ALREADY_EXISTS, "Use the data directory as it is, or choose an empty one; nothing was changed."
     ),
     Reason.IDENTITY_EXISTS: Entry(Status.ALREADY_EXISTS, "Choose another name, or renew the certificate with --renew."),
+    Reason.CREDENTIALS_UNUSABLE: Entry(
+        Status.FAILED_PRECONDITION, "Put back ca.crt, ca.crl, server.crt and server.key as the authority wrote them."
+    ),
     Reason.SETTINGS_INVALID: Entry(Status.FAILED_PRECONDITION, "Correct the setting named; see docs/settings.md."),
     Reason.SERVER_UNREACHABLE: Entry(
         Status.UNAVAILABLE, "Check that the server runs and that --address and the certificates are right."

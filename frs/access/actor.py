@@ -1,7 +1,7 @@
 """From a verified client certificate (RFC 5280) to the :class:`~frs.types.Actor` who acts.
 
-TLS has already checked that the certificate was signed by this installation's authority; this module reads the name
-and the roles it carries, and checks its period of validity again, because a connection may outlive a certificate.
+TLS has already checked that the certificate was signed by this installation's authority; this module reads the name,
+roles and scope that it carries, and checks its period of validity again, because a connection may outlive a certificate.
 Whatever the bytes hold, the answer is an actor or :class:`FrsError` with UNAUTHENTICATED: never another exception.
 """
 
@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from frs.access.names import PATTERN, RESERVED, ROLE_URI
+from frs.access.scope_uris import scope_of
 from frs.errors import FrsError, Reason
 from frs.types import Actor, Role
 
@@ -67,7 +68,10 @@ def read_certificate(pem: bytes) -> Identity:
     roles = frozenset(role for role in Role if str(role) in claimed)
     if not roles:
         raise _refuse("it carries no role that this version knows")
-    return Identity(Actor(names[0], roles, f"certificate:{serial:x}"), not_before, not_after)
+    scope = scope_of(uris)
+    if scope is None:
+        raise _refuse("it carries a scope that this version does not know")
+    return Identity(Actor(names[0], roles, f"certificate:{serial:x}", scope), not_before, not_after)
 
 
 def loopback_identity() -> Identity:

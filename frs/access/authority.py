@@ -1,9 +1,10 @@
 """The installation's own certificate authority: one EC P-256 root that signs the server and every identity.
 
-Files under ``DATA/certs``: ``ca.crt`` (give it to clients), ``ca.key`` (needed only to issue: keep it off the server),
+Files under ``DATA/certs``: ``ca.crt`` (give it to clients), ``ca.key`` (needed to issue and revoke: keep it off the
+server), ``ca.crl`` (what was revoked: give it to the server), ``issued.jsonl`` (every certificate issued here),
 ``server.crt`` and ``server.key``, and ``NAME.crt`` with ``NAME.key`` for each identity issued here. Keys are written
-with mode 0600 and certificates with 0644. Profiles follow RFC 5280; an identity's roles are URI subject alternative
-names (:data:`frs.access.names.ROLE_URI`).
+with mode 0600 and certificates with 0644. Profiles follow RFC 5280; an identity's roles and scope are URI subject
+alternative names (:data:`frs.access.names.ROLE_URI`, :mod:`frs.access.scope_uris`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from frs.access import issue_index, revoking
+from frs.access.issue_index import IssuedSerial
 from frs.access.names import ROLE_URI, require_name
+from frs.access.scope_uris import scope_uris
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
-from frs.types import Role
+from frs.types import Role, Scope
 
 AUTHORITY_YEARS = 10
 SERVER_DAYS = 825
@@ -41,6 +45,8 @@ class Issued:
     certificate: Path
     key: Path
     not_after: datetime
+    serial: str
+    """Hexadecimal."""
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -116,7 +122,9 @@ class Authority:
         )
         _write(folder / "ca.key", _key_pem(key), 0o600)
         _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-        return cls(folder, certificate, key, clock)
+        authority = cls(folder, certificate, key, clock)
+        authority.revoke((), "unspecified")  # an empty list: one that is missing later is missed
+        return authority
 
     @classmethod
     def load(cls, folder: Path, clock: Clock) -> Authority:
@@ -132,15 +140,25 @@ class Authority:
             raise FrsError(Reason.KEY_WRONG, f"ca.key in {folder} is not the key of ca.crt")
         return cls(folder, certificate, key, clock)
 
-    def issue(self, name: str, roles: Iterable[Role], days: int = IDENTITY_DAYS, *, renew: bool = False) -> Issued:
-        """Issue a client certificate to ``name`` with ``roles`` and write it with its key.
+    def issue(
+        self,
+        name: str,
+        roles: Iterable[Role],
+        days: int = IDENTITY_DAYS,
+        *,
+        scope: Scope = Scope(),  # noqa: B008  # frozen
+        renew: bool = False,
+    ) -> Issued:
+        """Issue a client certificate to ``name`` with ``roles``, limited to ``scope``, and write it with its key.
 
-        One that was issued before is replaced only to ``renew`` it (the old one stays valid until it expires);
-        otherwise IDENTITY_EXISTS.
+        One that was issued before is replaced only to ``renew`` it (the old one stays valid until it expires or is
+        revoked); otherwise IDENTITY_EXISTS.
         """
         require_name(name)
-        uris = [x509.UniformResourceIdentifier(f"{ROLE_URI}{role}") for role in sorted(set(roles))]
-        if not uris:
+        roles = frozenset(roles)
+        uris = [x509.UniformResourceIdentifier(f"{ROLE_URI}{role}") for role in sorted(roles)]
+        uris += [x509.UniformResourceIdentifier(uri) for uri in scope_uris(scope)]
+        if not roles:
             raise FrsError(Reason.INVALID_FIELD, "an identity needs at least one role", field="role")
         if not renew and (self._folder / f"{name}.crt").exists():
             raise FrsError(Reason.IDENTITY_EXISTS, f"a certificate for {name!r} has already been issued here")
@@ -150,6 +168,19 @@ class Authority:
         """Issue the server's certificate for localhost and ``hosts`` (names or addresses); replaces the present one."""
         alternatives = [_host(host) for host in dict.fromkeys((*LOCAL_HOSTS, *hosts))]
         return self._sign("server", alternatives, ExtendedKeyUsageOID.SERVER_AUTH, days)
+
+    def revoke(self, serials: Iterable[int], reason: str) -> Path:
+        """Write ``ca.crl`` anew, with these serial numbers on it, and return where; those on it stay.
+
+        ``reason`` is one of :data:`frs.access.revoking.REASONS`. FrsError CREDENTIALS_UNUSABLE when the list that is
+        there is not this authority's.
+        """
+        path = self._folder / revoking.FILE
+        with revoking.alone(self._folder):
+            before = path.read_bytes() if path.exists() else None
+            now = self._clock.now()
+            _write(path, revoking.signed_list(self._certificate, self._key, before, serials, reason, now), 0o644)
+        return path
 
     def _sign(
         self, name: str, alternatives: Sequence[x509.GeneralName], purpose: x509.ObjectIdentifier, days: int
@@ -175,7 +206,11 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        issued = Issued(name, self._folder / f"{name}.crt", self._folder / f"{name}.key", not_after.astimezone(UTC))
+        files = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        issued = Issued(name, *files, not_after.astimezone(UTC), f"{certificate.serial_number:x}")
+        said = tuple(str(each.value) for each in alternatives)
+        with revoking.alone(self._folder):
+            issue_index.append(self._folder, IssuedSerial(issued.serial, name, now, issued.not_after, said))
         _write(issued.key, _key_pem(key), 0o600)
         _write(issued.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
         return issued
