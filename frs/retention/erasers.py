@@ -12,7 +12,7 @@ database's files and the templates from the index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -62,6 +62,11 @@ class Erasers:
         self._database, self._vault, self._audit, self._galleries = database, vault, audit, galleries
         self._people, self._uploads, self._settings, self._clock = people, uploads, settings, clock
         self._bell = bell
+        self._on_alert: tuple[Callable[[Transaction, str], None], ...] = ()
+
+    def heed_alerts(self, listener: Callable[[Transaction, str], None]) -> None:
+        """Have every alert that is about to be erased told to ``listener``, by its id and within the act."""
+        self._on_alert = (*self._on_alert, listener)
 
     def alert_pictures(self, tx: Transaction, alert_id: str) -> bool:
         """Destroy the pictures of an alert: both faces, and the frame with where the others are in it."""
@@ -90,6 +95,8 @@ class Erasers:
         ).one_or_none()
         if row is None:
             return False
+        for listener in self._on_alert:
+            listener(tx, alert_id)
         self.alert_pictures(tx, alert_id)
         tx.erases = True
         now = self._clock.now()

@@ -41,6 +41,7 @@ from frs.retention.plan import Planning
 from frs.retention.policy_book import PolicyBook
 from frs.retention.runs import RetentionRuns
 from frs.review.alerts import Alerts
+from frs.review.assignments import Assignments
 from frs.review.vigilance_pairs import VigilancePairs
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
@@ -106,6 +107,8 @@ class Application:
             database, vault, audit, galleries, watchlists, self.deployments, engine, self.alert_bell, settings, clock
         )
         self.alerts = Alerts(database, vault, audit, self.alert_bell, clock, settings.statistics.groups)
+        self.assignments = Assignments(database, vault, audit, self.alerts, clock)
+        self.live.heed_alerts(self.assignments.alert_raised)
         self.vigilance_pairs = VigilancePairs(database, vault, audit, engine, settings, clock)
         self.uploads = Uploads(database, vault, audit, settings, clock)
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
@@ -119,6 +122,7 @@ class Application:
         self.erasers = Erasers(
             *(database, vault, audit, galleries, watchlists.erasing, self.uploads, settings, clock), self.alert_bell
         )
+        self.erasers.heed_alerts(lambda tx, alert_id: self.assignments.withdraw(tx, alert_id, "erased"))
         self.certificates = Certificates(database, vault, audit)
         self.erasures = Erasures(
             database, vault, audit, watchlists, self.erasers, self.holds, clock, lambda: self.policy.version

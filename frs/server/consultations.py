@@ -17,6 +17,8 @@ from frs.audit.actions import Action
 from frs.match.job_records import Job
 from frs.match.outcomes import OperatorSearch
 from frs.review.alert import Alert
+from frs.review.assignment import Assignment
+from frs.review.case import Case
 from frs.server.journal import Journal
 from frs.types import Actor, Candidate, Event, Json, ListVersion, References
 from frs.watchlist.model import Subject, Watchlist
@@ -57,6 +59,23 @@ class Consultations:
         references = References(deployment=deployment)
         people, lists = _of(candidates)
         self._record(actor, Action.ALERT_LISTED, asked, len(shown), people, lists, references)
+
+    def cases(
+        self, actor: Actor, shown: Sequence[Case], asked: Mapping[str, Json], deployment: str | None = None
+    ) -> None:
+        """Log that cases were read without their pictures."""
+        people, lists = _of([candidate for each in shown for candidate in each.candidates])
+        references = References(deployment=deployment)
+        self._record(actor, Action.REVIEW_LISTED, asked, len(shown), people, lists, references)
+
+    def assignments(
+        self, actor: Actor, shown: Sequence[Assignment], asked: Mapping[str, Json], deployment: str | None = None
+    ) -> None:
+        """Log that officers' assignments were read without their pictures."""
+        people = [each.nominal for each in shown]
+        lists = [ListVersion(each.watchlist, each.watchlist_version) for each in shown]
+        references = References(deployment=deployment)
+        self._record(actor, Action.ASSIGNMENT_LISTED, asked, len(shown), people, lists, references)
 
     def searches(self, actor: Actor, shown: Sequence[OperatorSearch], asked: Mapping[str, Json]) -> None:
         """Log that records of operator searches were read, with whom they found."""

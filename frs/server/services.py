@@ -105,7 +105,7 @@ class Services:
         self._operator = OperatorServicer(application.operator, consultations, unary)
         alerts = AlertReading(application.alerts, journal, consultations, unary, waiting, stopping)
         self._review = ReviewServicer(alerts)
-        self._officer = OfficerServicer()
+        self._officer = OfficerServicer(application.assignments, journal, consultations, unary, waiting, stopping)
         self._vigilance = VigilanceServicer(application.vigilance_pairs, unary)
         self._identities = IdentityServicer()
         self._retention = RetentionServicer(

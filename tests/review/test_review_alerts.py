@@ -159,6 +159,7 @@ def test_a_self_defined_group_is_recorded_with_the_engagement(desk: Desk) -> Non
     assert opened.payload is not None
     assert opened.payload["details"] == {
         "state": "confirmed-true",
+        "engagement": "confirmed-true",
         "note": "spoke at the fountain",
         "self_defined_group": "mixed",
     }
