@@ -30,6 +30,9 @@ _PREFIXES = (
     "DEPLOYMENT_STATE_",
     "ALERT_STATE_",
     "ALERT_CHANGE_",
+    "ASSIGNMENT_STATE_",
+    "ASSIGNMENT_CHANGE_",
+    "ENGAGEMENT_",
     "JOB_STATE_",
     "OUTCOME_STATE_",
     "OUTCOME_",
@@ -37,6 +40,13 @@ _PREFIXES = (
     "MEDIA_KIND_",
     "MODE_",
     "UPLOAD_STATE_",
+    "CASE_STATE_",
+    "CASE_KIND_",
+    "DECISION_",
+    "FEATURE_",
+    "FINDING_",
+    "OCCLUSION_",
+    "SEEN_QUALITY_",
 )
 
 

@@ -1,134 +1,134 @@
-"""``frs review``: the alerts that wait for a person, with both images, and what the person decided."""
+"""``frs review``: the reviewer's desk. Alone it asks case by case; its subcommands do one step each, for scripts."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
+from frs.cli import review_alerts
+from frs.cli.case_view import COLUMNS, IMAGES, case_row, show_case
+from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when, write_private
+from frs.cli.output import say, show_messages, show_table, write_private
 from frs.cli.resource import resource
-from frs.errors import FrsError, Status
-from frs.v1 import common_pb2 as common
 from frs.v1 import review_pb2 as pb
 from frs.v1.review_pb2_grpc import ReviewServiceStub
 
-app = application("See pending alerts with both images, adjudicate them, record what came of it.")
+_LONG_SECONDS = 300.0  # a map of regions, on a processor
 
-_FIRST_WAIT, _LONGEST_WAIT, _ANSWERED = 1.0, 30.0, 2.0  # seconds
-IMAGES = ("probe_image_jpeg", "reference_image_jpeg")
-Name = Annotated[str, typer.Argument(help="Id or resource name of the alert.")]
-Folder = Annotated[Path | None, typer.Option("--out", help="Write probe and reference pictures into this folder.")]
+
+class DeskFirst(TyperGroup):
+    """Lets ``frs review`` alone, and with options, stand for ``frs review work``: the reviewer's everyday call."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``work`` before arguments that begin with an option other than help, and where there are none."""
+        # Typer carries its own copy of Click, whose context type is private.
+        if not args or (args[0].startswith("-") and args[0] not in {"-h", "--help"}):
+            args = ["work", *args]
+        return super().parse_args(ctx, args)
+
+
+app = application("Look at cases and decide them; see alerts. Alone: take one case after the other.")
+app.info.cls = DeskFirst
+
+Name = Annotated[str, typer.Argument(help="Id or resource name of the case.")]
+Folder = Annotated[Path | None, typer.Option("--out", help="Write the pictures into this folder.")]
+Deployment = Annotated[str, typer.Option(help="Only of this deployment.")]
+Reason = Annotated[str, typer.Option(help="What you saw; it is logged.")]
+Subject = Annotated[str, typer.Option(help="Of a candidate list: whom; nominal, id or resource name.")]
 
 
 class State(StrEnum):
-    """States an alert can be listed by."""
+    """States a case can be listed by."""
 
+    OPEN = "open"
     PENDING = "pending"
+    CLAIMED = "claimed"
+    ADJUDICATED = "adjudicated"
+    EXPIRED = "expired"
+    UNREVIEWED = "unreviewed"
+
+
+class Kind(StrEnum):
+    """Kinds of case."""
+
+    ANY = "any"
+    ALERT = "alert"
+    CANDIDATES = "candidates"
+
+
+def kind_value(kind: Kind) -> pb.CaseKind.ValueType:
+    """Return the contract's kind."""
+    return pb.CASE_KIND_UNSPECIFIED if kind is Kind.ANY else pb.CaseKind.Value(f"CASE_KIND_{kind.upper()}")
+
+
+class Decided(StrEnum):
+    """What a reviewer can decide."""
+
     TRUE = "true"
     FALSE = "false"
-    CONFIRMED_TRUE = "confirmed-true"
-    CONFIRMED_FALSE = "confirmed-false"
-    UNCONFIRMED = "unconfirmed"
-    ALL = "all"
+    CANNOT_TELL = "cannot-tell"
 
 
-class Outcome(StrEnum):
-    """What came of an engagement."""
-
-    CONFIRMED_TRUE = "confirmed-true"
-    CONFIRMED_FALSE = "confirmed-false"
-    NOT_ENGAGED = "not-engaged"
-
-
-def _row(alert: pb.Alert) -> tuple[object, ...]:
-    candidate = alert.candidate
-    return (
-        alert.name.removeprefix("alerts/"),
-        short(pb.AlertState.Name(alert.state)),
-        short(common.Grading.Name(candidate.grading)),
-        candidate.nominal,
-        f"{candidate.score:.3f} / {candidate.threshold:.3f}",
-        candidate.frames,
-        alert.camera_id,
-        when(alert.capture_time),
-    )
+def _member(enum: Any, prefix: str, word: str, option: str) -> Any:
+    """Return an enumeration's number by its word, ``hand-or-object`` for OCCLUSION_HAND_OR_OBJECT."""
+    known = [name.removeprefix(prefix).lower().replace("_", "-") for name in enum.keys() if enum.Value(name)]  # noqa: SIM118
+    if word.lower() not in known:
+        raise typer.BadParameter(f"{word} is none of {', '.join(known)}", param_hint=option)
+    return enum.Value(prefix + word.upper().replace("-", "_"))
 
 
-def _show(alert: pb.Alert, as_json: bool, folder: Path | None = None) -> None:
-    written = _write_images(alert, folder) if folder is not None else []
-    if as_json:
-        print_json(message_json(alert, *IMAGES) | {"files": [str(path) for path in written]})
-        return
-    candidate = alert.candidate
-    margin = f"{candidate.margin:.3f}" if candidate.HasField("margin") else "no other subject"
-    show_fields(
-        [
-            ("alert", alert.name),
-            ("state", short(pb.AlertState.Name(alert.state))),
-            ("proposes", f"{candidate.nominal} ({short(common.Grading.Name(candidate.grading))})"),
-            ("on", f"{candidate.watchlist} version {candidate.watchlist_version}"),
-            ("score", f"{candidate.score:.4f}, threshold {candidate.threshold:.4f}, margin to the next {margin}"),
-            ("evidence", f"{candidate.frames} frames, {candidate.model}, profile {candidate.profile}"),
-            ("camera", f"{alert.camera_id} in {alert.deployment}, {when(alert.capture_time)}"),
-            (
-                "adjudicated",
-                f"{when(alert.adjudicate_time)} {alert.adjudicated_by} {alert.adjudication_reason}".strip(),
-            ),
-            ("engagement", f"{when(alert.engagement_time)} {alert.engagement_by} {alert.engagement_note}".strip()),
-            ("self-defined group", alert.self_defined_group or "not recorded"),
-            *[("picture", path) for path in written],
-        ]
-    )
-    if candidate.notice:
-        warn(candidate.notice)
-
-
-def _write_images(alert: pb.Alert, folder: Path) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = alert.name.removeprefix("alerts/")
-    pictures = {"probe": alert.probe_image_jpeg, "reference": alert.candidate.reference_image_jpeg}
-    written = []
-    for kind, data in pictures.items():
-        if data:
-            path = folder / f"{stem}-{kind}.jpg"
-            write_private(path, data)
-            written.append(path)
-    return written
+def _subject(client: Client, stub: ReviewServiceStub, case: str, given: str) -> str:
+    """Return the resource name of one of a case's candidates; the reviewer may give the nominal or the bare id."""
+    if not given or given.startswith("watchlists/"):
+        return given
+    shown = call(client, stub.GetCase, pb.GetCaseRequest(name=case))
+    for each in shown.candidates:
+        if given in {each.nominal, each.subject.rpartition("/")[2]}:
+            return each.subject
+    raise typer.BadParameter("it is none of the candidates", param_hint="--subject")
 
 
 @app.command("list")
-def list_alerts(
-    state: Annotated[State, typer.Option(help="Which alerts.")] = State.PENDING,
-    deployment: Annotated[str, typer.Option(help="Only of this deployment.")] = "",
+def list_cases(
+    state: Annotated[State, typer.Option(help="Which cases; open ones wait or are claimed.")] = State.OPEN,
+    deployment: Deployment = "",
+    kind: Annotated[Kind, typer.Option(help="Which kind.")] = Kind.ANY,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those that you hold.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 200,
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
     as_json: AsJson = False,
 ) -> None:
-    """List alerts, those that wait for a decision by default."""
+    """List cases, the most urgent first. Reading is logged."""
     client, stub = open_stub(ReviewServiceStub, data, address, identity)
-    name = "ALERT_STATE_UNSPECIFIED" if state is State.ALL else f"ALERT_STATE_{state.upper().replace('-', '_')}"
-    request = pb.ListAlertsRequest(
-        page_size=200,
-        state=pb.AlertState.Value(name),
+    wanted = "UNSPECIFIED" if state is State.OPEN else state.upper()
+    request = pb.ListCasesRequest(
+        page_size=min(limit or 200, 200),
+        state=pb.CaseState.Value(f"CASE_STATE_{wanted}"),
         deployment=resource("deployments", deployment) if deployment else "",
+        kind=kind_value(kind),
+        mine=mine,
     )
-    found = list(pages(client, stub.ListAlerts, request, "alerts"))
+    found: list[pb.Case] = []
+    while True:
+        page = call(client, stub.ListCases, request)
+        found += page.cases
+        if not page.next_page_token or (limit and len(found) >= limit):
+            break
+        request.page_token = page.next_page_token
+    found = found[:limit] if limit else found
     if as_json:
         show_messages(found, *IMAGES)
         return
-    show_table(
-        ("alert", "state", "grading", "nominal", "score / threshold", "frames", "camera", "at"), map(_row, found)
-    )
+    show_table(COLUMNS, map(case_row, found))
+    say(f"{page.pending_count} wait for a reviewer.")
 
 
 @app.command()
@@ -140,104 +140,150 @@ def show(
     identity: Identity = DEFAULT_IDENTITY,
     as_json: AsJson = False,
 ) -> None:
-    """Show one alert; with --out write both pictures. Being shown them is logged."""
+    """Show one case; with --out write its pictures, if you may see them. Being shown it is logged."""
     client, stub = open_stub(ReviewServiceStub, data, address, identity)
-    _show(call(client, stub.GetAlert, pb.GetAlertRequest(name=resource("alerts", name))), as_json, out)
+    show_case(call(client, stub.GetCase, pb.GetCaseRequest(name=resource("cases", name))), as_json, out)
 
 
 @app.command()
-def adjudicate(
+def claim(
     name: Name,
-    decision: Annotated[bool, typer.Option("--true/--false", help="Is the person on the camera the subject?")],
-    reason: Annotated[str, typer.Option(help="What you saw; it is logged.")],
-    data: Data = None,
-    address: Address = None,
-    identity: Identity = DEFAULT_IDENTITY,
-    as_json: AsJson = False,
-) -> None:
-    """Decide a pending alert."""
-    client, stub = open_stub(ReviewServiceStub, data, address, identity)
-    request = pb.AdjudicateAlertRequest(
-        name=resource("alerts", name),
-        decision=pb.DECISION_TRUE if decision else pb.DECISION_FALSE,
-        reason=reason,
-    )
-    _show(call(client, stub.AdjudicateAlert, request), as_json)
-
-
-@app.command()
-def engage(
-    name: Name,
-    outcome: Annotated[Outcome, typer.Argument(help="What came of it.")],
-    note: Annotated[str, typer.Option(help="A note; it is logged.")] = "",
-    group: Annotated[
-        str,
-        typer.Option(
-            "--self-defined-group", help="How the person described themself when asked, as the policy names it."
-        ),
-    ] = "",
-    data: Data = None,
-    address: Address = None,
-    identity: Identity = DEFAULT_IDENTITY,
-    as_json: AsJson = False,
-) -> None:
-    """Record the engagement's outcome after a true adjudication."""
-    client, stub = open_stub(ReviewServiceStub, data, address, identity)
-    engagement = pb.Engagement.Value(f"ENGAGEMENT_{outcome.upper().replace('-', '_')}")
-    request = pb.RecordEngagementRequest(
-        name=resource("alerts", name), engagement=engagement, note=note, self_defined_group=group
-    )
-    _show(call(client, stub.RecordEngagement, request), as_json)
-
-
-@app.command()
-def watch(
-    after: Annotated[int, typer.Option(help="Resume after this position.")] = 0,
-    deployment: Annotated[str, typer.Option(help="Only of this deployment.")] = "",
     out: Folder = None,
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
     as_json: AsJson = False,
 ) -> None:
-    """Follow alerts as they happen until interrupted; prints positions to resume after, one line a change.
-
-    A connection that is lost is made again from the last position, so no alert is missed.
-    """
+    """Take a case, or keep it longer; with --out write its pictures. Being shown them is logged."""
     client, stub = open_stub(ReviewServiceStub, data, address, identity)
-    request = pb.WatchAlertsRequest(
-        after_position=after,
-        deployment=resource("deployments", deployment) if deployment else "",
-        with_images=out is not None,
+    show_case(call(client, stub.ClaimCase, pb.ClaimCaseRequest(name=resource("cases", name))), as_json, out)
+
+
+@app.command()
+def release(
+    name: Name,
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Give a case back without a decision."""
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    show_case(call(client, stub.ReleaseCase, pb.ReleaseCaseRequest(name=resource("cases", name))), as_json)
+
+
+@app.command()
+def observe(
+    name: Name,
+    feature: Annotated[list[str], typer.Option("--feature", help="FEATURE=agrees|differs|not-visible; several times.")],
+    probe_quality: Annotated[str, typer.Option(help="Of the camera's picture: good, usable or poor.")],
+    reference_quality: Annotated[str, typer.Option(help="Of the reference: good, usable or poor.")],
+    occlusion: Annotated[
+        list[str] | None, typer.Option("--occlusion", help="What hides parts; none by default.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Anything else you see.")] = "",
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Record what you see in a case you hold, once; the score is shown then."""
+    findings = []
+    for given in feature:
+        what, equals, finding = given.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{given}: give FEATURE=FINDING, for example nose=agrees", param_hint="--feature")
+        findings.append(
+            pb.FeatureFinding(
+                feature=_member(pb.Feature, "FEATURE_", what, "--feature"),
+                finding=_member(pb.Finding, "FINDING_", finding, "--feature"),
+            )
+        )
+    seen = pb.Observation(
+        features=findings,
+        probe_quality=_member(pb.SeenQuality, "SEEN_QUALITY_", probe_quality, "--probe-quality"),
+        reference_quality=_member(pb.SeenQuality, "SEEN_QUALITY_", reference_quality, "--reference-quality"),
+        occlusions=[_member(pb.Occlusion, "OCCLUSION_", each, "--occlusion") for each in occlusion or ["none"]],
+        note=note,
     )
-    for change in _follow(client, stub, request):
-        if out is not None:
-            _write_images(change.alert, out)
-        if as_json:
-            typer.echo(json.dumps(message_json(change, *IMAGES), ensure_ascii=False))
-        else:
-            row = " ".join(str(cell) for cell in _row(change.alert))
-            say(f"{change.position} {short(pb.AlertChange.Name(change.change))}: {row}")
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    request = pb.RecordObservationRequest(name=resource("cases", name), observation=seen)
+    show_case(call(client, stub.RecordObservation, request), as_json)
 
 
-def _follow(
-    client: Client, stub: ReviewServiceStub, request: pb.WatchAlertsRequest
-) -> Iterator[pb.WatchAlertsResponse]:
-    """Yield changes for ever; a refusal, and a server that never answered, end it."""
-    wait = _FIRST_WAIT
-    connected = False
-    while True:
-        begun = time.monotonic()
-        try:
-            for change in receive(client, stub.WatchAlerts(request)):
-                request.after_position = change.position
-                wait, connected = _FIRST_WAIT, True
-                yield change
-        except FrsError as error:
-            # A stream without alerts says nothing: one that lasted was answered.
-            connected = connected or time.monotonic() - begun > _ANSWERED
-            if error.status is not Status.UNAVAILABLE or not connected:
-                raise
-            warn(f"{error.message}; connecting again in {wait:.0f} s")
-        time.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)
+@app.command()
+def decide(
+    name: Name,
+    decision: Annotated[Decided, typer.Argument(help="Is the person the subject?")],
+    reason: Reason,
+    subject: Subject = "",
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Decide a case you hold, after your observation."""
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    case = resource("cases", name)
+    request = pb.DecideCaseRequest(
+        name=case,
+        decision=pb.Decision.Value(f"DECISION_{decision.upper().replace('-', '_')}"),
+        reason=reason,
+        subject=_subject(client, stub, case, subject),
+    )
+    show_case(call(client, stub.DecideCase, request), as_json)
+
+
+@app.command()
+def explain(
+    name: Name,
+    subject: Subject = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the map of regions that drive the similarity into this PNG.")
+    ] = None,
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Say why the system proposes this person; after your observation, while the pictures are held."""
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    case = resource("cases", name)
+    request = pb.ExplainCaseRequest(
+        name=case, subject=_subject(client, stub, case, subject), with_saliency=out is not None
+    )
+    found = call(client, stub.ExplainCase, request, _LONG_SECONDS)
+    if out is not None:
+        write_private(out, found.saliency_png)
+    if as_json:
+        print_json(message_json(found, "saliency_png", *IMAGES) | {"file": str(out) if out else ""})
+        return
+    for sentence in found.sentences:
+        say(sentence)
+    if out is not None:
+        say(f"Map: {out} (the face, the reference, and each with the regions that drive the similarity)")
+
+
+@app.command()
+def unblur(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why nobody may stay hidden; it is logged.")],
+    out: Annotated[Path, typer.Option("--out", help="Write the frame into this JPEG.")],
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Write the camera's frame with no face blurred. Logged with the reason."""
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    request = pb.UnblurFrameRequest(name=resource("cases", name), reason=reason)
+    write_private(out, call(client, stub.UnblurFrame, request).frame_image_jpeg)
+    if as_json:
+        print_json({"case": request.name, "file": str(out)})
+    else:
+        say(f"{out}: other people's faces are to be seen in it; destroy it when it has served its purpose")
+
+
+app.command("alerts")(review_alerts.list_alerts)
+app.command("alert")(review_alerts.show_alert)
+app.command("watch")(review_alerts.watch_alerts)
