@@ -27,7 +27,15 @@ from frs.types import Actor, Mode, new_id
 from frs.watchlist.model import SubjectState, WatchlistChanges, WatchlistState
 from tests.installation import Installation, engine_settings, lay_out
 from tests.manual_clock import ManualClock
-from tests.watchlist.watchlist_drafts import MANAGER, OFFICER, actions, image, person, watchlist_draft
+from tests.watchlist.watchlist_drafts import (
+    MANAGER,
+    OFFICER,
+    OTHER_OFFICER,
+    actions,
+    image,
+    person,
+    watchlist_draft,
+)
 
 DRAFT, APPROVED, ACTIVE, RETIRED = WatchlistState
 
@@ -61,6 +69,7 @@ class ListMachine(RuleBasedStateMachine):
         self.subjects: dict[str, dict[str, str]] = {}  # nominal -> {subject id, image ids}
         self.ids: dict[str, str] = {}
         self.log = ["watchlist.created"]
+        self.drafters = {MANAGER}
         self.refused = 0
 
     def attempt(self, allowed: bool, reason: set[Reason], act: object) -> bool:
@@ -74,8 +83,9 @@ class ListMachine(RuleBasedStateMachine):
         assert caught.value.reason in reason
         return False
 
-    def widened(self, event: str) -> None:
+    def widened(self, event: str, actor: Actor = MANAGER) -> None:
         self.version += 1
+        self.drafters.add(actor)
         self.state = DRAFT if self.state is APPROVED else self.state
         self.log.append(event)
 
@@ -107,7 +117,7 @@ class ListMachine(RuleBasedStateMachine):
 
         wrong = {Reason.WATCHLIST_WRONG_STATE, Reason.WATCHLIST_EXPIRED, Reason.SUBJECT_EXISTS}
         if self.attempt(allowed, wrong, act):
-            self.widened("subject.enrolled")
+            self.widened("subject.enrolled", actor)
         else:
             self.log.append("enrolment.refused")
 
@@ -128,7 +138,7 @@ class ListMachine(RuleBasedStateMachine):
         allowed = self.may_add(actor) and not held
         wrong = {Reason.WATCHLIST_WRONG_STATE, Reason.WATCHLIST_EXPIRED, Reason.IMAGE_EXISTS}
         if self.attempt(allowed, wrong, act):
-            self.widened("subject.image-added")
+            self.widened("subject.image-added", actor)
         else:
             self.log.append("enrolment.refused")
 
@@ -166,12 +176,16 @@ class ListMachine(RuleBasedStateMachine):
             self.expires = earlier
             (self.narrowed if self.state is ACTIVE else self.widened)("watchlist.updated")
 
-    @rule()
-    def approve(self) -> None:
-        allowed = self.state is DRAFT and self.filled and not self.expired
+    @rule(actor=st.sampled_from([OFFICER, OTHER_OFFICER]))
+    def approve(self, actor: Actor) -> None:
+        open_to = self.state is DRAFT and self.filled and not self.expired
         wrong = {Reason.WATCHLIST_WRONG_STATE, Reason.WATCHLIST_EMPTY, Reason.WATCHLIST_EXPIRED}
-        if self.attempt(allowed, wrong, lambda: self.lists.approve(OFFICER, self.name, self.version)):
+        if open_to:
+            wrong = {Reason.SEPARATION_OF_DUTIES}
+        allowed = open_to and actor not in self.drafters
+        if self.attempt(allowed, wrong, lambda: self.lists.approve(actor, self.name, self.version)):
             self.state = APPROVED
+            self.drafters = set()
             self.log.append("watchlist.approved")
 
     @rule()

@@ -14,6 +14,7 @@ from tests.installation import Installation
 
 MANAGER = Actor("mary", frozenset({Role.WATCHLIST_MANAGER}), "certificate:0a")
 OFFICER = Actor("supt-a", frozenset({Role.AUTHORISING_OFFICER}), "certificate:0b")
+OTHER_OFFICER = Actor("supt-b", frozenset({Role.AUTHORISING_OFFICER}), "certificate:0c")
 EVERY_MODE = tuple(ThresholdSpec(mode, 0.95) for mode in Mode)
 
 
