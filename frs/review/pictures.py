@@ -19,6 +19,8 @@ from frs.match.alerting import FRAME, PROBE, REFERENCE
 from frs.match.candidate_records import probe_owner
 from frs.match.frames import boxes_from
 from frs.review.case import CaseKind, Pictures
+from frs.review.shown import ShownCheck
+from frs.review.vigilance_pair import pair_owner
 from frs.store.schema import alert, job_candidate, job_probe, review_case, vigilance_pair
 from frs.store.vault import Vault
 from frs.watchlist.registry import Watchlists
@@ -39,7 +41,7 @@ class CasePictures:
         if row.kind == CaseKind.CANDIDATES:
             return self._candidates(connection, row.probe_id)
         owner, held, reference = _held(connection, row)
-        frame = self._frame(owner, held)
+        frame = self._frame(row, owner, held)
         return Pictures(
             probe=self._vault.open(owner, held.probe_sealed, PROBE),
             frame=blurred(frame, held.frame_faces) if frame else b"",
@@ -52,13 +54,23 @@ class CasePictures:
         frame = b""
         if row.kind != CaseKind.CANDIDATES:
             owner, held, _ = _held(connection, row)
-            frame = self._frame(owner, held)
+            frame = self._frame(row, owner, held)
         if not frame:
             raise FrsError(Reason.FRAME_NOT_KEPT, f"No frame was kept for case {case_id}.", case=case_id)
         return frame
 
-    def _frame(self, owner: str, held: sa.Row[Any]) -> bytes:
-        return self._vault.open(owner, held.frame_sealed, FRAME) if held.frame_sealed is not None else b""
+    def require_held(self, connection: sa.Connection, case_id: str) -> None:
+        """Raise what :meth:`of` would, without opening anything."""
+        row = _case(connection, case_id)
+        if row.kind != CaseKind.CANDIDATES:
+            _held(connection, row)
+        elif connection.scalar(sa.select(job_probe.c.id).where(job_probe.c.id == row.probe_id)) is None:
+            raise _erased()
+
+    def _frame(self, case: sa.Row[Any], owner: str, held: sa.Row[Any]) -> bytes:
+        # A check shows a frame where an alert raised then would.
+        kept = case.kind == CaseKind.ALERT or ShownCheck.from_json(case.shown).with_frame
+        return self._vault.open(owner, held.frame_sealed, FRAME) if kept and held.frame_sealed is not None else b""
 
     def _candidates(self, connection: sa.Connection, probe_id: str) -> Pictures:
         sealed = connection.scalar(sa.select(job_probe.c.crop_sealed).where(job_probe.c.id == probe_id))
@@ -93,7 +105,9 @@ def _held(connection: sa.Connection, case: sa.Row[Any]) -> tuple[str, sa.Row[Any
     """Return whose key seals the pictures of an alert's case, the row that has them, and the reference's id."""
     if case.kind == CaseKind.VIGILANCE:
         row = connection.execute(sa.select(vigilance_pair).where(vigilance_pair.c.id == case.pair_id)).one_or_none()
-        owner, reference = f"pair:{case.pair_id}", str((case.shown or {}).get("reference", ""))
+        shown = ShownCheck.from_json(case.shown)
+        owner, reference = pair_owner(case.pair_id), shown.candidate.reference
+        row = None if shown.erased else row
     else:
         row = connection.execute(sa.select(alert).where(alert.c.id == case.alert_id)).one()
         owner, reference = f"alert:{row.id}", row.reference_id
