@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
+from frs.cli.faces import show_faces
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_messages, show_table, warn, when, write_private
@@ -35,6 +36,8 @@ app = application("Search one photograph at once, list the outcomes owed, record
 app.info.cls = PhotographFirst
 
 IMAGES = ("reference_image_jpeg",)
+_SHOWN = 3
+"""Candidates that are drawn in the terminal."""
 
 
 class Decision(StrEnum):
@@ -69,8 +72,9 @@ def photo(
 ) -> None:
     """Search a photograph: ranked candidates, or an explicit "no match"."""
     client, stub = open_stub(OperatorServiceStub, data, address, identity)
+    taken = photograph.read_bytes()
     request = pb.IdentifyRequest(
-        photograph=photograph.read_bytes(),
+        photograph=taken,
         reason=reason,
         legal_power=power,
         device=device,
@@ -86,14 +90,20 @@ def photo(
         return
     if answer.matched:
         show_table(CANDIDATE_COLUMNS, [candidate_row("photograph", c) for c in answer.candidates], answer.search)
-        say(f"A score proposes, you decide. Record the outcome: frs identify outcome {answer.search}")
+        # The photograph first, then the candidates by rank.
+        faces = [taken, *(c.reference_image_jpeg for c in answer.candidates[:_SHOWN])]
+        if not show_faces(faces) and out is None:
+            warn("This terminal shows no pictures: take the references with --out FOLDER.")
+        say("A score proposes, you decide: compare the faces, and the person's papers, before you act.")
+        outcomes = " | ".join(Decision)
+        say(f"Then: frs identify outcome {answer.search.removeprefix('searches/')} {outcomes} --reason WHY")
     else:
         say(f"No match. ({answer.search})")
     if answer.left_out:
         lists = ", ".join(f"{each.watchlist.removeprefix('watchlists/')} ({each.reason})" for each in answer.left_out)
         warn(f"Active lists that were not searched: {lists}")
     if answer.outcomes_owed:
-        say(f"Outcomes you owe: {answer.outcomes_owed}")
+        say(f"Outcomes you owe: {answer.outcomes_owed} (frs identify --owed)")
     if answer.notice:
         warn(answer.notice)
 
