@@ -14,6 +14,7 @@ from frs.oversight.statistics import Statistics
 from frs.server.administration import AdministrationServicer
 from frs.server.alert_reading import AlertReading
 from frs.server.application import Application
+from frs.server.case_review import CaseReview
 from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
 from frs.server.erasure import PersonRights
@@ -30,6 +31,7 @@ from frs.server.refusals import Refusals
 from frs.server.retention import RetentionServicer
 from frs.server.retrospective import RetrospectiveServicer
 from frs.server.review import ReviewServicer
+from frs.server.review_work import ReviewWork
 from frs.server.vigilance import VigilanceServicer
 from frs.server.waiting import Stopping
 from frs.server.watchlists import WatchlistServicer
@@ -104,7 +106,8 @@ class Services:
         )
         self._operator = OperatorServicer(application.operator, consultations, unary)
         alerts = AlertReading(application.alerts, journal, consultations, unary, waiting, stopping)
-        self._review = ReviewServicer(alerts)
+        cases = CaseReview(application.cases, consultations, unary)
+        self._review = ReviewServicer(alerts, cases, ReviewWork(application.cases, journal, waiting, stopping))
         self._officer = OfficerServicer(application.assignments, journal, consultations, unary, waiting, stopping)
         self._vigilance = VigilanceServicer(application.vigilance_pairs, unary)
         self._identities = IdentityServicer()
