@@ -24,6 +24,8 @@ from frs.match.newest import newest_first
 from frs.review.alerts import Alerts
 from frs.review.assignment import READ, Assignment, AssignmentState, ShownAssignment, assignment_from
 from frs.review.assignment_feed import AssignmentFeed, assignments_within, require_deployment
+from frs.review.case import CaseKind, Decision
+from frs.review.settling import Settled
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, assignment, assignment_feed, deployment
 from frs.store.vault import Vault
@@ -48,6 +50,16 @@ class Assignments:
         at_once = sa.select(deployment.c.officers_before_adjudication).where(deployment.c.id == raised.deployment)
         if tx.connection.scalar(at_once):
             self._offer(tx, raised.id, raised.raised_at)
+
+    def case_settled(self, tx: Transaction, settled: Settled) -> None:
+        """Act on a case that was decided; of anything but an alert officers are told nothing."""
+        if settled.kind is CaseKind.ALERT and settled.alert_id is not None:
+            self.alert_adjudicated(tx, settled.alert_id, settled.decision is Decision.TRUE)
+
+    def case_closed(self, tx: Transaction, _case_id: str, kind: CaseKind, alert_id: str | None, why: str) -> None:
+        """Act on a case that ended without a decision."""
+        if kind is CaseKind.ALERT and alert_id is not None:
+            self.withdraw(tx, alert_id, why)
 
     def alert_adjudicated(self, tx: Transaction, alert_id: str, is_subject: bool) -> None:
         """Act on what reviewers decided about an alert; its row says so already.
