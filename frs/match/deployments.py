@@ -3,7 +3,8 @@
 Promises: a deployment is opened only when the rules of :mod:`frs.match.opening` hold in the same transaction; every
 opening, end and stop is an event in that transaction; when :meth:`Deployments.stop` returns or fails, no alert is
 raised in that deployment any more. A deployment whose end time has come is over at that instant; that it ended is
-logged by the first who notices (a stream, :meth:`Deployments.close_due`).
+logged by the first who notices (a stream, :meth:`Deployments.close_due`). To whoever acts or asks with a scope, a
+deployment outside it does not exist; their stop does not halt it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import deployments_within, require_deployment, require_may_open
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -35,7 +37,7 @@ from frs.match.opening import as_opened, checked_draft, require_reviewed, requir
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import deployment, deployment_watchlist
-from frs.types import Actor, Event, Json, ListVersion, Mode, Page, References, new_id
+from frs.types import Actor, Event, Json, ListVersion, Mode, Page, References, Scope, new_id
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import SearchableList
 
@@ -47,6 +49,7 @@ _AS_DRAFTED = (
     *("reviewers", "officers_before_adjudication", "vigilance_rate"),
 )
 _OVER = (DeploymentState.ENDED, DeploymentState.STOPPED)
+_UNLIMITED = Scope()
 _NOTHING_TO_HALT = (Reason.DEPLOYMENT_NOT_FOUND, Reason.DEPLOYMENT_ENDED)
 
 
@@ -66,24 +69,28 @@ class Deployments:
     def open(self, actor: Actor, draft: DeploymentDraft) -> Deployment:
         """Open a deployment.
 
-        FrsError: INVALID_FIELD, what ``searchable`` raises, WATCHLIST_NOT_REVIEWED,
-        WATCHLIST_EMPTY.
+        FrsError: INVALID_FIELD, what ``searchable`` raises, WATCHLIST_NOT_REVIEWED, WATCHLIST_EMPTY; PERMISSION_DENIED
+        outside the actor's scope.
         """
+        require_may_open(actor, draft.site)
         self.close_due()
         checked = checked_draft(draft, self._clock.now(), self._live.cooldown_seconds, self._review)
-        lists = self._watchlists.searchable(checked.watchlists, Mode.LIVE)
+        lists = self._watchlists.searchable(checked.watchlists, Mode.LIVE, actor.scope)
         return self._database.write(lambda tx: self._insert(tx, actor, checked, lists))
 
-    def get(self, deployment_id: str) -> Deployment:
+    def get(self, deployment_id: str, scope: Scope = _UNLIMITED) -> Deployment:
         """Return one; FrsError DEPLOYMENT_NOT_FOUND."""
         with self._database.read() as connection:
-            return self._load(connection, deployment_id)
+            found = self._load(connection, deployment_id)
+        require_deployment(scope, found.id, found.site)
+        return found
 
-    def list(self, page_size: int, page_token: str = "") -> Page[Deployment]:
+    def list(self, page_size: int, page_token: str = "", scope: Scope = _UNLIMITED) -> Page[Deployment]:
         """Return deployments, newest opening first."""
         with self._database.read() as connection:
             columns = (deployment.c.opened_at, deployment.c.id)
-            rows, token = newest_first(connection, sa.select(deployment), columns, "deployments", page_size, page_token)
+            query = sa.select(deployment).where(deployments_within(scope))
+            rows, token = newest_first(connection, query, columns, "deployments", page_size, page_token)
             items = load_deployments(connection, rows, self._clock.now())
         return Page(tuple(self._as_gated(item) for item in items), token)
 
@@ -100,6 +107,7 @@ class Deployments:
         """
         if not reason.strip():
             raise FrsError(Reason.INVALID_FIELD, "An emergency stop needs a reason.", field="reason")
+        self._require_within(actor.scope, deployment_id)
         self._halt(deployment_id)
         try:
             stopped = self._close(actor, deployment_id, DeploymentState.STOPPED, reason)
@@ -110,9 +118,9 @@ class Deployments:
         self._recorded(deployment_id)
         return stopped
 
-    def require_running(self, deployment_id: str) -> Deployment:
+    def require_running(self, deployment_id: str, scope: Scope = _UNLIMITED) -> Deployment:
         """Return it while it runs; FrsError DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED."""
-        return require_running(self.get(deployment_id))
+        return require_running(self.get(deployment_id, scope))
 
     def gate(self, deployment_id: str) -> Gate:
         """Return the deployment's gate, the same for all who ask; FrsError DEPLOYMENT_NOT_FOUND."""
@@ -158,6 +166,7 @@ class Deployments:
     def _close(self, actor: Actor, deployment_id: str, state: DeploymentState, reason: str) -> Deployment:
         def act(tx: Transaction) -> Deployment:
             found = self._stored(tx.connection, deployment_id)
+            require_deployment(actor.scope, found.id, found.site)
             if found.state in _OVER:
                 raise closed(found.state)
             self._record(tx, actor, found, state, reason)
@@ -184,6 +193,17 @@ class Deployments:
         references = References(watchlists=found.watchlists, deployment=found.id)
         self._audit.append(tx, Event(action, actor, references, {"reason": reason, "closed_at": now.isoformat()}))
         tx.after_commit(lambda: self._shut(found.id, state))
+
+    def _require_within(self, scope: Scope, deployment_id: str) -> None:
+        """DEPLOYMENT_NOT_FOUND outside the scope; where sessions may run, without asking the database anything."""
+        if scope.unlimited:
+            return
+        with self._lock:
+            gate = self._gates.get(deployment_id)
+        if gate is None:
+            self.get(deployment_id, scope)
+        else:
+            require_deployment(scope, deployment_id, gate.site)
 
     def _halt(self, deployment_id: str) -> None:
         """Shut the gate that stands and the one that is made next, without asking the database anything."""

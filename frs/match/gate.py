@@ -35,6 +35,8 @@ class Gate:
     """Whether a deployment still runs, without asking the database. Thread-safe."""
 
     def __init__(self, deployment: Deployment, clock: Clock) -> None:
+        self.site = deployment.site
+        """What a stop by somebody with a scope is judged by."""
         self._ends_at = deployment.ends_at
         self._clock = clock
         self._lock = threading.Lock()

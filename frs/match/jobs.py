@@ -8,6 +8,8 @@ ending, cancelling and every reading of candidates are logged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,11 +36,12 @@ from frs.store.database import Database
 from frs.store.schema import job, job_item
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
-from frs.types import Actor, Event, Json, Mode, Page, References, SearchAuthority, new_id
+from frs.types import Actor, Event, Json, Mode, Page, References, Scope, SearchAuthority, new_id
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import SearchableList
 
 PAGE = 50
+_UNLIMITED = Scope()
 
 
 class Jobs:
@@ -65,6 +68,7 @@ class Jobs:
         self._most = settings.retrospective.max_candidates
         self._probes = ProbeSearch(galleries, watchlists, engine)
         self._ledger = JobLedger(database, vault, audit, uploads, self.bell, clock)
+        self.heed_matches = self._ledger.heed
         media = MediaSearch(uploads, watchlists, self._probes, engine, self._ledger, settings, clock)
         self._runner = JobRunner(self._ledger, media, self.bell)
         self._results = JobResults(database, vault, audit, watchlists, engine.model)
@@ -101,7 +105,7 @@ class Jobs:
         """
         try:
             require_authority(authority, self._clock)
-            lists = self._watchlists.searchable(watchlists, Mode.RETROSPECTIVE)
+            lists = self._watchlists.searchable(watchlists, Mode.RETROSPECTIVE, actor.scope)
             limit = min(max_candidates or self._most, self._most)
             media = tuple(dict.fromkeys(uploads))
             record = self._database.write(lambda tx: self._insert(tx, actor, authority, lists, media, limit))
@@ -111,21 +115,22 @@ class Jobs:
         self._runner.wake()
         return record
 
-    def get(self, job_id: str) -> Job:
-        """Return a job. Raises FrsError(JOB_NOT_FOUND)."""
+    def get(self, job_id: str, scope: Scope = _UNLIMITED) -> Job:
+        """Return a job. Raises FrsError(JOB_NOT_FOUND), also where it searches a list outside the scope."""
         progress = self._runner.progress()
         with self._database.read() as connection:
             record = load_job(connection, job_id, progress)
-        if record is None:
+        if record is None or not all(scope.has_watchlist(entry.watchlist) for entry in record.searched):
             raise FrsError(Reason.JOB_NOT_FOUND, "There is no such job.")
         return record
 
-    def list(self, page_size: int, page_token: str) -> Page[Job]:
-        """Return jobs, newest first. Raises FrsError(INVALID_PAGE_TOKEN)."""
+    def list(self, page_size: int, page_token: str, scope: Scope = _UNLIMITED) -> Page[Job]:
+        """Return jobs that search nothing outside the scope, newest first. Raises FrsError(INVALID_PAGE_TOKEN)."""
         progress = self._runner.progress()
+        shown = None if scope.watchlists is None else partial(_within, scope)
         with self._database.read() as connection:
             order = (job.c.created_at, job.c.id)
-            rows, token = newest_first(connection, sa.select(job), order, "jobs", page_size or PAGE, page_token)
+            rows, token = newest_first(connection, sa.select(job), order, "jobs", page_size or PAGE, page_token, shown)
             return Page(load_jobs(connection, rows, progress), token)
 
     def cancel(self, actor: Actor, job_id: str) -> Job:
@@ -133,6 +138,7 @@ class Jobs:
 
         Raises FrsError(JOB_NOT_FOUND, JOB_FINISHED).
         """
+        self.get(job_id, actor.scope)
         self._ledger.cancel(actor, job_id)
         self._runner.cancel(job_id)
         return self.get(job_id)
@@ -142,11 +148,11 @@ class Jobs:
 
         Raises FrsError(JOB_NOT_FOUND, INVALID_PAGE_TOKEN, LOG_UNAVAILABLE).
         """
-        return self._results.results(actor, self.get(job_id), page_size, page_token)
+        return self._results.results(actor, self.get(job_id, actor.scope), page_size, page_token)
 
     def subjects(self, actor: Actor, job_id: str, page_size: int, page_token: str) -> Page[JobSubject]:
         """Return the results by subject, best first; logged. Raises as :meth:`results`."""
-        return self._results.subjects(actor, self.get(job_id), page_size, page_token)
+        return self._results.subjects(actor, self.get(job_id, actor.scope), page_size, page_token)
 
     def _insert(
         self,
@@ -203,3 +209,8 @@ class Jobs:
         record = load_job(tx.connection, job_id)
         assert record is not None
         return record
+
+
+def _within(scope: Scope, row: sa.Row[Any]) -> bool:
+    """Whether a job searches nothing outside the scope."""
+    return all(scope.has_watchlist(entry["watchlist"]) for entry in row.watchlists)

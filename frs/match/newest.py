@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,10 +22,12 @@ def newest_first(
     fingerprint: str,
     page_size: int,
     page_token: str,
+    shown: Callable[[sa.Row[Any]], bool] | None = None,
 ) -> tuple[Sequence[sa.Row[Any]], str]:
     """Return one page of ``query`` in descending ``order`` (an instant, then an id) and the next page's token.
 
-    ``fingerprint`` names the listing and its filters. FrsError INVALID_PAGE_TOKEN when the token is of another.
+    ``fingerprint`` names the listing and its filters. ``shown`` says of a row whether it is one of the listing, where
+    the query cannot: the others leave no gap. FrsError INVALID_PAGE_TOKEN when the token is of another.
     """
     time, name = order
     last = page_token_decode(page_token, fingerprint, (str, str))
@@ -32,7 +35,11 @@ def newest_first(
         at = _instant(str(last[0]))
         query = query.where(sa.or_(time < at, sa.and_(time == at, name < str(last[1]))))
     size = max(1, min(page_size, LARGEST_PAGE))
-    rows = connection.execute(query.order_by(time.desc(), name.desc()).limit(size + 1)).all()
+    query = query.order_by(time.desc(), name.desc())
+    if shown is None:
+        rows = list(connection.execute(query.limit(size + 1)))
+    else:
+        rows = list(islice(filter(shown, connection.execute(query.execution_options(yield_per=size))), size + 1))
     if len(rows) <= size:
         return rows, ""
     final = rows[size - 1]._mapping

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from frs.access.scoping import watchlists_within
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -34,7 +35,7 @@ from frs.store.database import Database
 from frs.store.schema import operator_search, watchlist
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
-from frs.types import Actor, Candidate, Event, Face, Json, ListVersion, Mode, Page, Quality, References, new_id
+from frs.types import Actor, Candidate, Event, Face, Json, ListVersion, Mode, Page, Quality, References, Scope, new_id
 from frs.watchlist.registry import Watchlists
 from frs.watchlist.searchable import SearchableList
 
@@ -133,7 +134,7 @@ class OperatorSearches:
         request = _Request(new_id(), actor, reason, legal_power, device)
         most = self._settings.operator.max_candidates
         try:
-            lists, left_out = self._lists(watchlists)
+            lists, left_out = self._lists(actor.scope, watchlists)
             analysis = self._engine.analyse(photograph)
             try:
                 face = self._one_face(analysis)
@@ -174,14 +175,13 @@ class OperatorSearches:
         """List searches, newest first; see :meth:`frs.match.outcomes.Outcomes.list`."""
         return self._outcomes.list(actor, everyone, page_size, page_token, state)
 
-    def _lists(self, named: Sequence[str]) -> tuple[tuple[SearchableList, ...], dict[str, Reason]]:
-        """Return the lists to search and, when none was named, why others were left out."""
+    def _lists(self, scope: Scope, named: Sequence[str]) -> tuple[tuple[SearchableList, ...], dict[str, Reason]]:
+        """Return the lists within the scope to search and, when none was named, why others were left out."""
         if named:
-            return self._watchlists.searchable(named, Mode.OPERATOR), {}
+            return self._watchlists.searchable(named, Mode.OPERATOR, scope), {}
+        within = sa.and_(watchlist.c.state == "active", watchlists_within(scope, watchlist.c.id))
         with self._database.read() as connection:
-            active = connection.scalars(
-                sa.select(watchlist.c.id).where(watchlist.c.state == "active").order_by(watchlist.c.id)
-            ).all()
+            active = connection.scalars(sa.select(watchlist.c.id).where(within).order_by(watchlist.c.id)).all()
         lists: list[SearchableList] = []
         left_out: dict[str, Reason] = {}
         other_model: FrsError | None = None

@@ -111,7 +111,7 @@ class StillSearches:
         self, actor: Actor, image: bytes, authority: SearchAuthority, watchlists: Sequence[str], limit: int
     ) -> StillResult:
         require_authority(authority, self._clock)
-        lists = self._watchlists.searchable(watchlists, Mode.RETROSPECTIVE)
+        lists = self._watchlists.searchable(watchlists, Mode.RETROSPECTIVE, actor.scope)
         analysis = self._engine.analyse(image)
         try:
             usable = [face for face in analysis.faces if face.quality.usable]

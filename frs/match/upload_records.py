@@ -74,8 +74,12 @@ def require_complete(record: Upload) -> Upload:
 
 
 def may_use(actor: Actor, record: Upload) -> bool:
-    """Whether the upload is there for the actor: its creator, or an investigator."""
-    return actor.name == record.created_by or Role.INVESTIGATOR in actor.roles
+    """Whether the upload is there for the actor: its creator, or an investigator who is limited to no watchlists.
+
+    An upload is of no watchlist, so a scope of some cannot hold anybody else's.
+    """
+    anybodys = Role.INVESTIGATOR in actor.roles and actor.scope.watchlists is None
+    return actor.name == record.created_by or anybodys
 
 
 def not_found() -> FrsError:

@@ -6,7 +6,7 @@ An upload is destroyed, its key first, when its last job has finished, when it i
 used it in time; never while a hold keeps it. The record that it existed stays, with its name and checksum; its bytes
 do not.
 
-An upload is its creator's and any investigator's; to everybody else it does not exist.
+An upload is its creator's and any investigator's who is limited to no watchlists; to everybody else it does not exist.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         await self._waiting.run(self._watch, caller(), name)
         with listening(self._jobs.bell) as bell:
             while True:
-                job = await self._waiting.run(self._jobs.get, name)
+                job = await self._waiting.run(self._jobs.get, name, caller().scope)
                 if job != last:
                     yield job_message(job)
                     last = job
@@ -173,14 +173,14 @@ class RetrospectiveServicer(retrospective_pb2_grpc.RetrospectiveServiceServicer)
         )
 
     def _read(self, actor: Actor, name: str) -> Job:
-        found = self._jobs.get(name)
+        found = self._jobs.get(name, actor.scope)
         self._consultations.job_again(actor, found)
         return found
 
     def _read_page(self, actor: Actor, size: int, token: str) -> Page[Job]:
-        page = self._jobs.list(size, token)
+        page = self._jobs.list(size, token, actor.scope)
         self._consultations.jobs(actor, page.items, {"asked": "list", "first_page": not token})
         return page
 
     def _watch(self, actor: Actor, name: str) -> None:
-        self._consultations.job(actor, self._jobs.get(name), {"asked": "watch"})
+        self._consultations.job(actor, self._jobs.get(name, actor.scope), {"asked": "watch"})
