@@ -65,7 +65,7 @@ class RaisedAlert:
     raised_at: datetime
 
 
-OnRaised: TypeAlias = Callable[[Transaction, RaisedAlert], None]
+OnRaised: TypeAlias = Callable[[Transaction, RaisedAlert], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ goes on exactly behind what is committed, and nothing is there twice or half.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -28,6 +29,8 @@ from frs.store.schema import job, job_candidate, job_item, job_probe
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
 from frs.types import Actor, Candidate, Event, Json, ListVersion, References, new_id
+
+OnMatched: TypeAlias = Callable[[Transaction, str, str, Sequence[Candidate]], object]
 
 
 class JobOverError(Exception):
@@ -70,7 +73,12 @@ class JobLedger:
     ) -> None:
         self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
         self._uploads, self._bell = uploads, bell
+        self._on_matched: tuple[OnMatched, ...] = ()
         self._searched: dict[str, tuple[ListVersion, ...]] = {}  # as last logged, by running job; for its one worker
+
+    def heed(self, listener: OnMatched) -> None:
+        """Have every probe that found somebody told to ``listener`` (job, probe, candidates) within its transaction."""
+        self._on_matched = (*self._on_matched, listener)
 
     def next_open(self) -> Job | None:
         """Return the job to work on: one that was running when the service stopped, else the oldest queued."""
@@ -221,6 +229,8 @@ class JobLedger:
             for candidate in candidates
         ]
         tx.connection.execute(job_candidate.insert(), rows)
+        for listener in self._on_matched:
+            listener(tx, job_id, probe_id, candidates)
 
     def _require_running(self, tx: Transaction, job_id: str) -> None:
         if tx.connection.scalar(sa.select(job.c.state).where(job.c.id == job_id)) != JobState.RUNNING:

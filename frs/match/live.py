@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 
+import sqlalchemy as sa
+
 from frs.audit.log import AuditLog
 from frs.clock import Clock
 from frs.embed.engine import FaceEngine
@@ -24,7 +26,8 @@ from frs.match.live_log import LiveLog
 from frs.match.live_session import LiveParts, LiveSession
 from frs.match.tally import StreamCounts, Tally
 from frs.settings import Settings
-from frs.store.database import Database
+from frs.store.database import Database, Transaction
+from frs.store.schema import alert
 from frs.store.vault import Vault
 from frs.types import Actor, Mode, new_id
 from frs.watchlist.registry import Watchlists
@@ -56,6 +59,7 @@ class LiveMatching:
         self._parts = LiveParts(galleries, watchlists, deployments, engine, alerting, settings.live)
         self._lock = threading.Lock()
         self._open: set[tuple[str, str]] = set()
+        self._cooldowns: dict[tuple[str, str], Cooldown] = {}
 
     @property
     def streams(self) -> int:
@@ -68,7 +72,7 @@ class LiveMatching:
         FrsError: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OPEN, DEPLOYMENT_ENDED, CAMERA_BUSY, TOO_MANY_STREAMS, or what
         the log or the storage refuses.
         """
-        found = self._deployments.require_running(deployment)
+        found = self._deployments.require_running(deployment, actor.scope)
         place = (deployment, camera_id)
         self._claim(place)
         try:
@@ -77,12 +81,27 @@ class LiveMatching:
             self._release(place)
             raise
 
+    def alert_again(self, tx: Transaction, alert_id: str) -> None:
+        """End the cooldown of an alert that was found to be false, once that is committed."""
+        columns = (alert.c.deployment_id, alert.c.camera_id, alert.c.nominal, alert.c.decided_at)
+        row = tx.connection.execute(sa.select(*columns).where(alert.c.id == alert_id)).one()
+
+        def forget() -> None:
+            with self._lock:
+                cooldown = self._cooldowns.get((row.deployment_id, row.camera_id))
+            if cooldown is not None:
+                cooldown.forget(row.nominal, row.decided_at)
+
+        tx.after_commit(forget)
+
     def _session(self, actor: Actor, deployment: Deployment, camera: str) -> LiveSession:
         gate = self._deployments.gate(deployment.id)
         gate.require_open()
         stream, tally = new_id(), Tally()
         with self._database.read() as connection:
             cooldown = Cooldown.resume(connection, deployment.id, camera, deployment.cooldown_seconds)
+        with self._lock:
+            self._cooldowns[deployment.id, camera] = cooldown
         log = LiveLog(
             self._database,
             self._audit,
@@ -125,3 +144,4 @@ class LiveMatching:
     def _release(self, place: tuple[str, str]) -> None:
         with self._lock:
             self._open.discard(place)
+            self._cooldowns.pop(place, None)

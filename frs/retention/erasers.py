@@ -25,6 +25,7 @@ from frs.match.candidate_records import probe_owner
 from frs.match.job_records import OPEN_STATES
 from frs.match.uploads import Uploads
 from frs.review.alert import AlertState
+from frs.review.cases import Cases
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import (
@@ -57,11 +58,15 @@ class Erasers:
         settings: Settings,
         clock: Clock,
         bell: Bell | None = None,
+        cases: Cases | None = None,
     ) -> None:
-        """``people`` erases entries of watchlists; ``bell`` is the one that reviewers listen to."""
+        """``people`` erases entries of watchlists; ``bell`` is the one that reviewers listen to.
+
+        ``cases`` closes what is erased undecided, and empties what reviewers wrote about it.
+        """
         self._database, self._vault, self._audit, self._galleries = database, vault, audit, galleries
         self._people, self._uploads, self._settings, self._clock = people, uploads, settings, clock
-        self._bell = bell
+        self._bell, self._cases = bell, cases
         self._on_alert: tuple[Callable[[Transaction, str], None], ...] = ()
 
     def heed_alerts(self, listener: Callable[[Transaction, str], None]) -> None:
@@ -97,6 +102,8 @@ class Erasers:
             return False
         for listener in self._on_alert:
             listener(tx, alert_id)
+        if self._cases is not None:  # while the alert still says whom it concerns
+            self._cases.close_unreviewed(tx, alert_id=alert_id)
         self.alert_pictures(tx, alert_id)
         tx.erases = True
         now = self._clock.now()
@@ -134,6 +141,8 @@ class Erasers:
         if row is None or row.state in OPEN_STATES:
             return False
         probes = tx.connection.scalars(sa.select(job_probe.c.id).where(job_probe.c.job_id == job_id)).all()
+        if self._cases is not None:
+            self._cases.close_unreviewed(tx, job_id=job_id)
         tx.connection.execute(job_candidate.delete().where(job_candidate.c.job_id == job_id))
         self._probes(tx, probes)
         tx.erases = True
@@ -152,6 +161,7 @@ class Erasers:
         table = job_candidate.c
         theirs = sa.and_(table.job_id == job_id, table.nominal == nominal)
         probes = set(tx.connection.scalars(sa.select(table.probe_id).where(theirs)))
+        self._close_probes(tx, probes, nominal)
         gone = tx.connection.execute(job_candidate.delete().where(theirs)).rowcount
         if gone:
             tx.erases = True
@@ -205,6 +215,20 @@ class Erasers:
         self.destroy_key(tx, *map(probe_owner, probes))
         for start in range(0, len(probes), _AT_ONCE):
             tx.connection.execute(job_probe.delete().where(job_probe.c.id.in_(probes[start : start + _AT_ONCE])))
+
+    def _close_probes(self, tx: Transaction, probes: set[str], nominal: str) -> None:
+        """Close the cases that show nobody but this person; of the others empty what reviewers wrote."""
+        if self._cases is None:
+            return
+        others = sa.select(job_candidate.c.probe_id).where(
+            job_candidate.c.probe_id.in_(probes), job_candidate.c.nominal != nominal
+        )
+        shared = set(tx.connection.scalars(others))
+        for probe in sorted(probes):
+            if probe in shared:
+                self._cases.empty_texts(tx, probe_id=probe)
+            else:
+                self._cases.close_unreviewed(tx, probe_id=probe)
 
     def _file_names(self, tx: Transaction, job_id: str) -> None:
         """Empty the names of the job's media that no other job's record shows."""

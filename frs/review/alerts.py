@@ -123,24 +123,6 @@ class Alerts:
             rows = connection.execute(query).all()
         return tuple(FeedEntry(row.position, row.kind, alert_from(row)) for row in rows)
 
-    def adjudicate(self, actor: Actor, alert_id: str, decision: bool, reason: str) -> Alert:
-        """Decide a pending alert. FrsError ALERT_NOT_FOUND, ALERT_WRONG_STATE, INVALID_FIELD without a reason."""
-        if not reason.strip():
-            raise FrsError(Reason.INVALID_FIELD, "An adjudication needs a reason.", field="reason")
-        to = AlertState.TRUE if decision else AlertState.FALSE
-
-        def act(tx: Transaction) -> Alert:
-            values = {
-                "adjudicated_at": self._clock.now(),
-                "adjudicated_by": actor.name,
-                "adjudication_reason": reason,
-            }
-            found = self._move(tx, alert_id, AlertState.PENDING, to, values)
-            self._record(tx, actor, found, "adjudicated", Action.ALERT_ADJUDICATED, {"reason": reason})
-            return found
-
-        return self._database.write(act)
-
     def engage(self, actor: Actor, alert_id: str, engagement: str, note: str = "", group: str = "") -> Alert:
         """Record what came of a true alert: ``confirmed-true``, ``confirmed-false`` or ``not-engaged``.
 

@@ -50,6 +50,10 @@ class CaseClosing:
         self._empty(tx, sa.select(table.id).where(theirs))
         return len(rows)
 
+    def empty_texts(self, tx: Transaction, probe_id: str) -> None:
+        """Empty what reviewers wrote about a probe."""
+        self._empty(tx, sa.select(review_case.c.id).where(review_case.c.probe_id == probe_id))
+
     def _close(self, tx: Transaction, row: sa.Row[Any], state: CaseState, now: datetime) -> None:
         values = {
             "state": str(state),

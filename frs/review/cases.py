@@ -209,6 +209,10 @@ class Cases:
         """
         return self._closing.unreviewed(tx, alert_id, job_id, probe_id)
 
+    def empty_texts(self, tx: Transaction, *, probe_id: str) -> None:
+        """Empty what reviewers wrote about a probe of which one person is erased: others are still to be decided."""
+        self._closing.empty_texts(tx, probe_id)
+
     def _pending(self, connection: sa.Connection, actor: Actor, now: datetime) -> int:
         waiting = sa.select(sa.func.count()).select_from(review_case)
         return connection.scalar(waiting.where(queue.waits(now), cases_within(actor.scope))) or 0

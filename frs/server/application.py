@@ -42,10 +42,14 @@ from frs.retention.policy_book import PolicyBook
 from frs.retention.runs import RetentionRuns
 from frs.review.alerts import Alerts
 from frs.review.assignments import Assignments
+from frs.review.case import Decision
+from frs.review.cases import Cases, Settled
+from frs.review.pictures import CasePictures
 from frs.review.vigilance_pairs import VigilancePairs
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
 from frs.settings import Settings
+from frs.store.database import Transaction
 from frs.store.opening import open_store
 from frs.types import Actor, Json
 from frs.watchlist.rebuilding import RebuildReport
@@ -114,13 +118,26 @@ class Application:
         self.jobs = Jobs(database, vault, audit, galleries, watchlists, self.uploads, engine, settings, clock)
         self.stills = StillSearches(database, audit, galleries, watchlists, engine, settings, clock)
         self.operator = OperatorSearches(database, vault, audit, galleries, watchlists, engine, settings, clock)
+        self.case_pictures = CasePictures(vault, watchlists)
+        self.cases = Cases(
+            *(database, vault, audit, self.case_pictures, settings, clock), lambda: self.policy.version, engine.model
+        )
+        self.live.heed_alerts(self.cases.open_alert)
+        self.jobs.heed_matches(self.cases.open_candidates)
+        self.cases.on_settled(lambda tx, _: tx.after_commit(self.alert_bell.ring))
+        self.cases.on_settled(self._alert_again)
+        self.cases.on_settled(self.assignments.case_settled)
+        self.cases.on_closed(lambda tx, *_: tx.after_commit(self.alert_bell.ring))
+        self.cases.on_closed(self.assignments.case_closed)
         self.backups = Backups(database, self.keyring, audit, settings, clock)
         self.key_rotation = KeyRotation(database, self.keyring, audit)
         self.holds = Holds(database, vault, audit, clock)
         self.uploads.heed(self.holds.uploads_held)
         self.planning = Planning(database, settings.retention, clock)
         self.erasers = Erasers(
-            *(database, vault, audit, galleries, watchlists.erasing, self.uploads, settings, clock), self.alert_bell
+            *(database, vault, audit, galleries, watchlists.erasing, self.uploads, settings, clock),
+            self.alert_bell,
+            self.cases,
         )
         self.erasers.heed_alerts(lambda tx, alert_id: self.assignments.withdraw(tx, alert_id, "erased"))
         self.certificates = Certificates(database, vault, audit)
@@ -132,6 +149,11 @@ class Application:
         self.retention_runs = RetentionRuns(
             database, audit, self.erasers, watchlists, self.holds, self.policy, settings.retention, clock
         )
+
+    def _alert_again(self, tx: Transaction, settled: Settled) -> None:
+        """Let a camera alert for the same person at once when people found its alert to be false."""
+        if settled.alert_id is not None and settled.decision is Decision.FALSE:
+            self.live.alert_again(tx, settled.alert_id)
 
     def _open_witnessing(self, signer: CheckpointSigner) -> Witnessing | None:
         """Compare the log with what its witness has seen; None when it has none."""
@@ -187,7 +209,9 @@ class Application:
         self._stack.callback(self._timer.close)
         stopped: dict[str, Json] = {"version": __version__}
         self._stack.callback(self.journal.record, Actor.system(), Action.SERVICE_STOPPED, stopped)
-        self._upkeep = Upkeep(self.deployments, self.uploads, self.retention_runs, self.settings.retention.run_seconds)
+        self._upkeep = Upkeep(
+            *(self.deployments, self.uploads, self.retention_runs, self.settings.retention.run_seconds), self.cases
+        )
         self._upkeep.start()
         self._stack.callback(self._upkeep.close)
         self.jobs.start()

@@ -1,4 +1,4 @@
-"""What falls due by itself: deployments whose end time has come, what retention destroys, files that nobody needs."""
+"""What falls due by itself: deployments that end, cases that nobody takes, what retention destroys, unneeded files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from frs.errors import FrsError, place
 from frs.match.deployments import Deployments
 from frs.match.uploads import Uploads
 from frs.retention.runs import RetentionRuns
+from frs.review.cases import Cases
 from frs.types import Actor
 
+CASE_SECONDS = 1.0
 DEPLOYMENT_SECONDS = 5.0
 UPLOAD_SECONDS = 300.0
 RETRY_SECONDS = 5.0
@@ -24,7 +26,12 @@ class Upkeep:
     """A thread for each task, so that a long run of one keeps no other waiting; what failed is tried again soon."""
 
     def __init__(
-        self, deployments: Deployments, uploads: Uploads, retention: RetentionRuns, retention_seconds: float
+        self,
+        deployments: Deployments,
+        uploads: Uploads,
+        retention: RetentionRuns,
+        retention_seconds: float,
+        cases: Cases,
     ) -> None:
         """``retention_seconds`` lie between two runs of retention; the first is at once."""
         self._stop = threading.Event()
@@ -34,6 +41,7 @@ class Upkeep:
             retention.run(Actor.system(), self._stop.is_set)
 
         tasks: dict[str, tuple[Callable[[], object], float]] = {
+            "cases": (cases.look, CASE_SECONDS),
             "deployments": (deployments.close_due, DEPLOYMENT_SECONDS),
             "retention": (run_retention, retention_seconds),
             "uploads": (uploads.sweep, UPLOAD_SECONDS),
