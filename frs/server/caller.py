@@ -6,7 +6,6 @@ does; on plaintext loopback, whoever can use this machine.
 
 from __future__ import annotations
 
-import asyncio
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -28,16 +27,11 @@ _CALLER: ContextVar[Identity] = ContextVar("frs_caller")
 class VerifiesTokens(Protocol):
     """Whatever turns a bearer token into an identity."""
 
-    def verify(self, token: str, now: datetime, certificate: bytes | None) -> Identity:
+    async def identify(self, token: str, now: datetime, certificate: bytes | None) -> Identity:
         """Return whom the token names, or raise TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_UNAVAILABLE.
 
-        ``certificate`` is the connection's, PEM, None where it has none: a token may be bound to it (RFC 8705). Called
-        on a thread, since the issuer's keys may have to be fetched.
+        ``certificate`` is the connection's, PEM, None where it has none: a token may be bound to it (RFC 8705).
         """
-        ...
-
-    def verify_known(self, token: str, now: datetime, certificate: bytes | None) -> Identity | None:
-        """Do the same without waiting for anything; None when the issuer would have to be asked."""
         ...
 
 
@@ -65,10 +59,7 @@ async def identify(context: Context, now: datetime, *, tls: bool, tokens: Verifi
     if token is not None:
         if tokens is None:
             raise FrsError(Reason.TOKEN_INVALID, "this service accepts no tokens: it has no identity provider")
-        certificate = shown_certificate(context) or None
-        if (known := tokens.verify_known(token, now, certificate)) is not None:
-            return known
-        return await asyncio.to_thread(tokens.verify, token, now, certificate)
+        return await tokens.identify(token, now, shown_certificate(context) or None)
     return identity_of(_certificate(context), now) if tls else loopback_identity()
 
 
