@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from frs.errors import FrsError, Reason
-from frs.store.schema import deployment, review_case, review_case_watchlist
+from frs.store.schema import alert, deployment, review_case, review_case_watchlist
 from frs.types import Actor, Scope
 
 
@@ -33,6 +33,12 @@ def of_deployment_within(scope: Scope, column: sa.ColumnElement[str]) -> sa.Colu
     if scope.deployments is None and scope.sites is None:
         return sa.true()
     return column.in_(sa.select(deployment.c.id).where(deployments_within(scope)))
+
+
+def alerts_within(scope: Scope) -> sa.ColumnElement[bool]:
+    """Return the condition on the table ``alert``: its deployment and the list that it is of are within."""
+    of_list = watchlists_within(scope, alert.c.watchlist_id)
+    return sa.and_(of_deployment_within(scope, alert.c.deployment_id), of_list)
 
 
 def cases_within(scope: Scope) -> sa.ColumnElement[bool]:

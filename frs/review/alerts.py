@@ -3,7 +3,7 @@
 Promises: an alert's state moves only along the arrows of :mod:`frs.review.alert`, by a guarded update, so of two who
 decide at once one is told that it was decided already; the decision, its entry in the feed and its event are one
 transaction; nobody is shown the two pictures before it is logged that they were; the feed names every change exactly
-once, in the order of commits, from any position.
+once, in the order of commits, from any position. What is outside the scope of who asks does not exist for them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import alerts_within, deployments_within
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -26,10 +27,11 @@ from frs.store.database import Database, Transaction
 from frs.store.schema import alert, alert_feed
 from frs.store.schema import deployment as deployments
 from frs.store.vault import Vault
-from frs.types import Actor, Event, Json, ListVersion, Page, References
+from frs.types import Actor, Event, Json, ListVersion, Page, References, Scope
 
 __all__ = ["Alert", "AlertCase", "AlertState", "Alerts", "FeedEntry"]
 
+_UNLIMITED = Scope()
 _ENGAGEMENTS = {
     "confirmed-true": AlertState.CONFIRMED_TRUE,
     "confirmed-false": AlertState.CONFIRMED_FALSE,
@@ -56,17 +58,22 @@ class Alerts:
         """Rings after each change of an alert has been committed."""
 
     def list(
-        self, state: AlertState | None = None, deployment: str | None = None, page_size: int = 50, page_token: str = ""
+        self,
+        state: AlertState | None = None,
+        deployment: str | None = None,
+        page_size: int = 50,
+        page_token: str = "",
+        scope: Scope = _UNLIMITED,
     ) -> Page[Alert]:
         """Return alerts, newest first, without pictures. FrsError DEPLOYMENT_NOT_FOUND, INVALID_PAGE_TOKEN."""
-        query = sa.select(*WITHOUT_PICTURES)
+        query = sa.select(*WITHOUT_PICTURES).where(alerts_within(scope))
         if state is not None:
             query = query.where(alert.c.state == str(state))
         if deployment is not None:
             query = query.where(alert.c.deployment_id == deployment)
         fingerprint = f"alerts {state or ''} {deployment or ''}"
         with self._database.read() as connection:
-            _require_deployment(connection, deployment)
+            _require_deployment(connection, deployment, scope)
             columns = (alert.c.created_at, alert.c.id)
             rows, token = newest_first(connection, query, columns, fingerprint, page_size, page_token)
         return Page(tuple(alert_from(row) for row in rows), token)
@@ -78,7 +85,8 @@ class Alerts:
         """
 
         def act(tx: Transaction) -> tuple[Alert, bytes, bytes]:
-            row = tx.connection.execute(sa.select(alert).where(alert.c.id == alert_id)).first()
+            named = sa.and_(alert.c.id == alert_id, alerts_within(actor.scope))
+            row = tx.connection.execute(sa.select(alert).where(named)).first()
             if row is None:
                 raise _unknown(alert_id)
             if row.probe_sealed is None or row.reference_sealed is None:
@@ -92,20 +100,22 @@ class Alerts:
         owner = f"alert:{alert_id}"
         return AlertCase(found, self._vault.open(owner, probe, PROBE), self._vault.open(owner, reference, REFERENCE))
 
-    def require_feed(self, after: int, deployment: str | None = None) -> None:
+    def require_feed(self, after: int, deployment: str | None = None, scope: Scope = _UNLIMITED) -> None:
         """Refuse what a feed could only be silent about.
 
         FrsError DEPLOYMENT_NOT_FOUND; INVALID_FIELD for a position that this installation has not given out yet: who
         comes with one, perhaps from another installation, would miss the alerts up to it.
         """
         with self._database.read() as connection:
-            _require_deployment(connection, deployment)
+            _require_deployment(connection, deployment, scope)
             head = connection.scalar(sa.select(sa.func.max(alert_feed.c.position))) or 0
         if after > head:
             message = f"after_position: the feed has not come to it; its last position is {head}"
             raise FrsError(Reason.INVALID_FIELD, message, field="after_position")
 
-    def feed(self, after: int, deployment: str | None = None, limit: int = 100) -> tuple[FeedEntry, ...]:
+    def feed(
+        self, after: int, deployment: str | None = None, limit: int = 100, scope: Scope = _UNLIMITED
+    ) -> tuple[FeedEntry, ...]:
         """Return at most ``limit`` changes after a position, in the order of commits, with the alerts as they stand.
 
         Whoever asks again with the last position it was given misses none and sees none twice.
@@ -113,7 +123,7 @@ class Alerts:
         query = (
             sa.select(alert_feed.c.position, alert_feed.c.kind, *WITHOUT_PICTURES)
             .join(alert, alert.c.id == alert_feed.c.alert_id)
-            .where(alert_feed.c.position > after)
+            .where(alert_feed.c.position > after, alerts_within(scope))
             .order_by(alert_feed.c.position)
             .limit(limit)
         )
@@ -234,8 +244,9 @@ def _digest(sealed: bytes) -> str:
     return hashlib.sha256(sealed).hexdigest()
 
 
-def _require_deployment(connection: sa.Connection, name: str | None) -> None:
-    if name is not None and connection.scalar(sa.select(deployments.c.id).where(deployments.c.id == name)) is None:
+def _require_deployment(connection: sa.Connection, name: str | None, scope: Scope) -> None:
+    named = sa.and_(deployments.c.id == name, deployments_within(scope))
+    if name is not None and connection.scalar(sa.select(deployments.c.id).where(named)) is None:
         raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)
 
 

@@ -63,7 +63,7 @@ class AlertReading:
         """
         actor, position = caller(), request.after_position
         deployment = names.optional_id(names.DEPLOYMENT, request.deployment)
-        await self._waiting.run(self._alerts.require_feed, position, deployment)
+        await self._waiting.run(self._alerts.require_feed, position, deployment, actor.scope)
         references = References(deployment=deployment)
         opened: dict[str, Json] = {"after_position": position, "with_images": request.with_images}
         await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_OPENED, opened, references)
@@ -71,7 +71,7 @@ class AlertReading:
             with listening(self._alerts.bell) as bell:
                 while True:
                     self._stopping.require()
-                    entries = await self._waiting.run(self._alerts.feed, position, deployment, FEED_BATCH)
+                    entries = await self._waiting.run(self._alerts.feed, position, deployment, FEED_BATCH, actor.scope)
                     if entries and not request.with_images:
                         await self._waiting.run(self._tell_of, actor, entries, deployment)
                     for entry in entries:
@@ -103,7 +103,7 @@ class AlertReading:
     def _read(
         self, actor: Actor, state: AlertState | None, deployment: str | None, size: int, token: str
     ) -> Page[Alert]:
-        page = self._alerts.list(state, deployment, size, token)
+        page = self._alerts.list(state, deployment, size, token, actor.scope)
         asked: dict[str, Json] = {"asked": "list", "state": state, "first_page": not token}
         self._consultations.alerts(actor, page.items, asked, deployment)
         return page
