@@ -1,7 +1,7 @@
 """From a verified client certificate (RFC 5280) to the :class:`~frs.types.Actor` who acts.
 
 TLS has already checked that the certificate was signed by this installation's authority; this module reads the name,
-roles and scope that it carries, and checks its period of validity again, because a connection may outlive a certificate.
+roles and scope that it carries, and checks its period of validity again: a connection may outlive a certificate.
 Whatever the bytes hold, the answer is an actor or :class:`FrsError` with UNAUTHENTICATED: never another exception.
 """
 

@@ -56,6 +56,8 @@ class Trust:
 
     authorities: tuple[x509.Certificate, ...]
     lists: tuple[RevocationList, ...]
+    source: bytes | None = None
+    """``ca.crl`` as it was read; None without one."""
     _seen: dict[bytes, _Seen] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -102,7 +104,7 @@ def read_trust(authority_pem: bytes, lists_pem: bytes | None) -> Trust:
     found = _CRL.findall(lists_pem or b"")
     if lists_pem is not None and not found:
         raise unusable("ca.crl cannot be read")
-    return Trust(authorities, tuple(_read_list(pem, authorities) for pem in found))
+    return Trust(authorities, tuple(_read_list(pem, authorities) for pem in found), lists_pem)
 
 
 def _read_list(pem: bytes, authorities: Sequence[x509.Certificate]) -> RevocationList:

@@ -10,6 +10,8 @@ import contextlib
 from typing import Self
 
 from frs import __version__
+from frs.access.registry import Identities
+from frs.access.sign_ins import SignIns
 from frs.audit.actions import Action
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.chosen_witness import make_client
@@ -101,6 +103,8 @@ class Application:
     def _build_rooms(self) -> None:
         settings, clock = self.settings, self.clock
         database, vault, audit, engine = self.database, self.vault, self.audit, self.engine
+        self.identities = Identities(database, audit, clock)
+        self.sign_ins = SignIns(self.identities, settings.access.session_seconds)
         self.galleries = Galleries(engine.model.dimension)
         galleries = self.galleries
         self.watchlists = Watchlists(database, vault, audit, galleries, engine, settings, clock)

@@ -1,10 +1,11 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
-In this order: the actor is made from the call's token or the connection's certificate, the method table is asked, the
-service's phase is checked, the request is decoded and validated, the servicer runs. A stream ends when its credential's
-period does, or when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A call
-that its caller may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue becomes a
-rich status; any other exception becomes INTERNAL with a reference that is logged with the place it came from.
+In this order: the caller is recognised by the call's token or the connection's certificate and admitted with what is
+left of what that grants, the method table is asked, the service's phase is checked, a sign-in is logged, the request is
+decoded and validated, the servicer runs. A stream ends when its caller may not go on (:mod:`frs.server.standing`), or
+when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A call that its caller
+may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue becomes a rich status; any
+other exception becomes INTERNAL with a reference that is logged with the place it came from.
 Neither requests nor messages of unknown exceptions, which may quote them, reach the service's own log.
 """
 
@@ -15,7 +16,7 @@ import inspect
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,14 +24,17 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from frs.access.actor import Identity
+from frs.access.admission import Admission
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, Status, place
-from frs.server.caller import VerifiesTokens, caller, identify, set_caller, shown_certificate
+from frs.server.caller import VerifiesTokens, caller, caller_identity, identify, set_caller, shown_certificate
+from frs.server.ending import endable
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.refusals import Refusals
+from frs.server.signing_in import SigningIn
+from frs.server.standing import Standing
 from frs.server.status import to_status
 from frs.server.validation import Limits, validate
 from frs.types import Actor
@@ -66,8 +70,10 @@ class Edge(grpc.aio.ServerInterceptor):
         tls: bool,
         refusals: Refusals | None = None,
         tokens: VerifiesTokens | None = None,
+        admission: Admission | None = None,
+        signing_in: SigningIn | None = None,
     ) -> None:
-        """Without ``refusals`` refused calls are counted in the metrics alone; without ``tokens`` none is accepted."""
+        """Make the edge: without ``tokens`` it accepts none, without ``refusals`` and ``signing_in`` it logs none."""
         self._readiness = readiness
         self._limits = limits
         self._metrics = metrics
@@ -75,6 +81,9 @@ class Edge(grpc.aio.ServerInterceptor):
         self._tls = tls
         self._refusals = refusals
         self._tokens = tokens
+        self._admission = admission or Admission()
+        self._signing_in = signing_in
+        self.standing = Standing(self._admission, clock)
 
     async def intercept_service(
         self,
@@ -102,7 +111,7 @@ class Edge(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, handler: Any) -> Any:
         async def call(data: bytes, context: Context) -> Any:
             async with self._guard(method, context):
-                self._admit(method)
+                await self._admit(method)
                 request = self._request(handler, data)
                 return await handler.unary_unary(request, context)
 
@@ -111,7 +120,7 @@ class Edge(grpc.aio.ServerInterceptor):
     def _collecting(self, method: str, handler: Any) -> Any:
         async def call(messages: AsyncIterator[bytes], context: Context) -> Any:
             async with self._guard(method, context, stream=True):
-                self._admit(method)
+                await self._admit(method)
                 return await handler.stream_unary(self._validated(handler, messages), context)
 
         return _like(handler, grpc.stream_unary_rpc_method_handler, call)
@@ -121,7 +130,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
         async def call(sent: Any, context: Context) -> None:
             async with self._guard(method, context, stream=True):
-                self._admit(method)
+                await self._admit(method)
                 request: Any
                 request = self._validated(handler, sent) if handler.request_streaming else self._request(handler, sent)
                 if not inspect.isasyncgenfunction(behaviour):  # writes through the context by itself
@@ -146,10 +155,12 @@ class Edge(grpc.aio.ServerInterceptor):
         validate(request, self._limits, len(data))
         return request
 
-    def _admit(self, method: str) -> None:
+    async def _admit(self, method: str) -> None:
         authorise(caller(), method)
         if not method.startswith(STANDARD):
             self._readiness.require()
+            if self._signing_in is not None:
+                await self._signing_in.heed(caller_identity())
 
     @asynccontextmanager
     async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[None]:
@@ -157,10 +168,16 @@ class Edge(grpc.aio.ServerInterceptor):
         with self._measured(label, stream=stream) as outcome:
             actor: Actor | None = None
             try:
-                identity = await identify(context, self._clock.now(), tls=self._tls, tokens=self._tokens)
+                now, certificate = self._clock.now(), shown_certificate(context) or None
+                granted = await identify(context, now, tls=self._tls, tokens=self._tokens)
+                identity = self._admission.admit(granted, certificate, now)
                 actor = identity.actor
                 set_caller(identity)
-                async with self._while_valid(identity, stream=stream), self._while_served(method, stream=stream):
+                async with AsyncExitStack() as held:
+                    if stream:
+                        standing = self.standing.stream(actor, method, granted, certificate)
+                        await held.enter_async_context(standing)
+                        await held.enter_async_context(self._while_served(method))
                     yield
                 return
             except FrsError as error:
@@ -178,45 +195,17 @@ class Edge(grpc.aio.ServerInterceptor):
         await context.abort_with_status(to_status(failure))
 
     @asynccontextmanager
-    async def _while_valid(self, identity: Identity, *, stream: bool) -> AsyncIterator[None]:
-        """End a stream with UNAUTHENTICATED when the period of the credential that it was opened with ends."""
-        ends = stream and identity.ends
-        left = (identity.not_after - self._clock.now()).total_seconds() if ends else None
-        try:
-            async with asyncio.timeout(left) as period:
-                yield
-        except TimeoutError:
-            if not period.expired():
-                raise
-            raise FrsError(
-                Reason.UNAUTHENTICATED, "the credential is not accepted: it has expired during the call"
-            ) from None
-
-    @asynccontextmanager
-    async def _while_served(self, method: str, *, stream: bool) -> AsyncIterator[None]:
+    async def _while_served(self, method: str) -> AsyncIterator[None]:
         """End a stream when requests are refused: by the policy on the witness, or because it proved a fork."""
-        if not stream or method == _ENDS_BY_ITSELF or method.startswith(STANDARD):
+        if method == _ENDS_BY_ITSELF or method.startswith(STANDARD):
             yield
             return
-        loop, refused = asyncio.get_running_loop(), list[FrsError]()
-        try:
-            async with asyncio.timeout(None) as period:
-
-                def heed(refusal: FrsError | None) -> None:
-                    if refusal is not None and not refused:
-                        refused.append(refusal)
-                        period.reschedule(loop.time())
-
-                take_off = self._readiness.on_observed(heed)
-                try:
-                    yield
-                finally:
-                    take_off()
-        except TimeoutError:
-            if not period.expired():
-                raise
-            (refusal,) = refused
-            raise FrsError(refusal.reason, refusal.message, **refusal.metadata) from None
+        async with endable() as end:
+            take_off = self._readiness.on_observed(lambda refusal: None if refusal is None else end(refusal))
+            try:
+                yield
+            finally:
+                take_off()
 
     @contextmanager
     def _measured(self, label: str, *, stream: bool) -> Iterator[_Outcome]:

@@ -20,6 +20,9 @@ import grpc
 import structlog
 
 from frs import __version__
+from frs.access.admission import Admission
+from frs.access.credentials import Credentials
+from frs.access.trust import Trust
 from frs.clock import Clock, SystemClock
 from frs.server.application import Application
 from frs.server.folders import certs_folder, require_database, require_initialised, server_file
@@ -30,6 +33,8 @@ from frs.server.metrics import Metrics
 from frs.server.metrics_http import MetricsServer
 from frs.server.probe import Probe, figures
 from frs.server.readiness import Phase, Readiness
+from frs.server.reloading import Reloading
+from frs.server.ringing import soon
 from frs.server.services import Services
 from frs.server.validation import Limits
 from frs.server.waiting import Stopping
@@ -64,7 +69,7 @@ class Service:
         check_addresses(settings.server)
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._credentials = server_credentials(certs_folder(settings)) if settings.server.tls else None
+        self._credentials = Credentials(certs_folder(settings)) if settings.server.tls else None
         self._application = Application(settings, self._clock)
         self._readiness = Readiness()
         self._metrics = Metrics()
@@ -89,7 +94,8 @@ class Service:
         health = Health(self._readiness, model.provider, stopping)
         services = Services(self._application, self._metrics, stopping)
         server = self._make_server(health, services)
-        address = listen(server, self._settings.server.address, self._credentials)
+        shown = server_credentials(self._credentials) if self._credentials is not None else None
+        address = listen(server, self._settings.server.address, shown)
         metrics = self._open_metrics()
         try:
             await server.start()
@@ -129,10 +135,20 @@ class Service:
             self._clock,
             tls=settings.server.tls,
             refusals=services.refusals,
+            admission=Admission(self._application.identities, self._trust),
+            signing_in=services.signing_in,
         )
+        self._standing = edge.standing
         server = make_server(edge, settings.server.max_message_mib)
         services.add_to(server, health, reflection=settings.server.reflection)
         return server
+
+    def _trust(self) -> Trust | None:
+        return self._credentials.loaded.trust if self._credentials is not None else None
+
+    def _notes(self) -> dict[str, str]:
+        fault = self._credentials.fault if self._credentials is not None else ""
+        return {"certificates": fault} if fault else {}
 
     def _open_metrics(self) -> MetricsServer | None:
         address = self._settings.server.metrics_address
@@ -158,14 +174,19 @@ class Service:
         self._readiness.phase = Phase.SERVING
         self._readiness.on_observed(services.live.heed)
         self._readiness.on_observed(lambda refusal: self._application.jobs.hold(refusal is not None))
-        probe = Probe(self._application, self._readiness, health, services.probing)
+        loop = asyncio.get_running_loop()
+        self._application.identities.on_changed(lambda: soon(loop, self._standing.look))
+        probe = Probe(self._application, self._readiness, health, services.probing, self._notes)
         await probe.look()
-        watching = asyncio.create_task(probe.run())
+        seconds = self._settings.access.reload_seconds
+        reloading = Reloading(self._credentials, self._application.journal, self._standing, seconds)
+        watching = asyncio.gather(probe.run(), reloading.run())
         announce(here)
         try:
             await self._asked.wait()
         finally:
             watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _drain(self, server: grpc.aio.Server, health: Health, services: Services, stopping: Stopping) -> None:
         log.info("stopping", seconds=self._settings.server.drain_seconds)

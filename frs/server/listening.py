@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import grpc
 
+from frs.access.credentials import Credentials, Loaded
 from frs.errors import FrsError, Reason
 from frs.server.addresses import is_loopback, join_address, split_address
 from frs.settings import ServerSettings
@@ -34,15 +34,26 @@ def make_server(interceptor: grpc.aio.ServerInterceptor, max_message_mib: int) -
     return grpc.aio.server(interceptors=(interceptor,), options=(*_OPTIONS, limit))
 
 
-def server_credentials(certs: Path) -> grpc.ServerCredentials:
-    """Read the server's certificate and the authority; every client must show a certificate of that authority."""
-    try:
-        key = (certs / "server.key").read_bytes()
-        certificate = (certs / "server.crt").read_bytes()
-        authority = (certs / "ca.crt").read_bytes()
-    except OSError as error:
-        raise FrsError(Reason.NOT_INITIALISED, f"cannot read {error.filename}: {error.strerror}") from None
-    return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
+def server_credentials(credentials: Credentials, *, ask_client: bool = True) -> grpc.ServerCredentials:
+    """Return what each handshake is made with: the server's certificate and the authority as they are at that moment.
+
+    With ``ask_client`` every client must show a certificate of that authority; without, none is asked for.
+    """
+    used = credentials.loaded
+
+    def configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
+        pair = (loaded.server.key, loaded.server.certificate)
+        return grpc.ssl_server_certificate_configuration([pair], loaded.authority if ask_client else None)
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        loaded = credentials.loaded
+        if loaded is used:
+            return None
+        used = loaded
+        return configuration(loaded)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(used), fetch, ask_client)  # type: ignore[arg-type]  # None is for no change
 
 
 def check_addresses(settings: ServerSettings) -> None:

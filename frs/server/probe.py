@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
 
 import sqlalchemy as sa
 import structlog
@@ -93,11 +94,20 @@ def _findings(application: Application) -> tuple[dict[Part, str], dict[str, str]
 class Probe:
     """Keeps readiness and health up to date."""
 
-    def __init__(self, application: Application, readiness: Readiness, health: Health, workers: Workers) -> None:
+    def __init__(
+        self,
+        application: Application,
+        readiness: Readiness,
+        health: Health,
+        workers: Workers,
+        notes: Callable[[], dict[str, str]] = dict,
+    ) -> None:
+        """Make the probe; ``notes`` returns what else the service answers in spite of, and somebody must see to."""
         self._application = application
         self._readiness = readiness
         self._health = health
         self._workers = workers
+        self._notes = notes
 
     async def look(self) -> None:
         """Look once. A store that does not answer in time counts as not ready."""
@@ -111,7 +121,7 @@ class Probe:
         except Exception as error:  # noqa: BLE001  # the last resort of the task: without it health says for ever what was
             _log.error("the probe failed", error=type(error).__name__, where=place(error))
             found, notes, refusal = {Part.STORE: type(error).__name__}, {}, None
-        self._readiness.observe(found, notes, refusal)
+        self._readiness.observe(found, notes | self._notes(), refusal)
         await self._health.publish()
 
     async def run(self) -> None:

@@ -32,6 +32,7 @@ from frs.server.retention import RetentionServicer
 from frs.server.retrospective import RetrospectiveServicer
 from frs.server.review import ReviewServicer
 from frs.server.review_work import ReviewWork
+from frs.server.signing_in import SigningIn
 from frs.server.vigilance import VigilanceServicer
 from frs.server.waiting import Stopping
 from frs.server.watchlists import WatchlistServicer
@@ -58,6 +59,7 @@ STREAM_THREADS = 4
 UPLOAD_THREADS = 4
 """A last piece is answered when GiBs have been opened and hashed: alerts do not wait behind that."""
 STREAM_WAITING = 1000
+SIGN_IN_THREADS = 4
 ADMINISTRATION_THREADS = 2
 ADMINISTRATION_WAITING = 8
 
@@ -76,6 +78,7 @@ class Services:
         self.probing = Workers("probe", 1, 1)
         self.administration = Workers("administration", ADMINISTRATION_THREADS, ADMINISTRATION_WAITING)
         self._refusing = Workers("refusals", 1, STREAM_WAITING)
+        self._signing_in = Workers("sign-ins", SIGN_IN_THREADS, STREAM_WAITING)
         for pool in self._pools:
             metrics.watch_pool(pool)
         self.live = LiveServicer(
@@ -90,6 +93,7 @@ class Services:
         unary, waiting, audit, journal = self.unary, self.waiting, application.audit, application.journal
         consultations = Consultations(journal)
         self.refusals = Refusals(journal, self._refusing)
+        self.signing_in = SigningIn(application.sign_ins, self._signing_in)
         self._watchlists = WatchlistServicer(
             application.watchlists, consultations, unary, self.stops, application.clock
         )
@@ -110,7 +114,7 @@ class Services:
         self._review = ReviewServicer(alerts, cases, ReviewWork(application.cases, journal, waiting, stopping))
         self._officer = OfficerServicer(application.assignments, journal, consultations, unary, waiting, stopping)
         self._vigilance = VigilanceServicer(application.vigilance_pairs, unary)
-        self._identities = IdentityServicer()
+        self._identities = IdentityServicer(application.identities, journal, unary, self.stops)
         self._retention = RetentionServicer(
             settings.retention,
             application.policy,
@@ -146,6 +150,7 @@ class Services:
             self.probing,
             self.administration,
             self._refusing,
+            self._signing_in,
         )
 
     def add_to(self, server: grpc.aio.Server, health: Health, *, reflection: bool) -> None:

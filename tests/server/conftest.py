@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from frs.access.authority import Authority
+from frs.access.credentials import Credentials
 from frs.clock import SystemClock
 from frs.server.interceptors import Edge
 from frs.server.listening import listen, make_server, server_credentials
@@ -46,7 +47,8 @@ class RunningEdge:
         self.interceptor = Edge(self.readiness, limits, self.metrics, SystemClock(), tls=self._tls)
         self.server = make_server(self.interceptor, 2)
         self._register(self.server, self.readiness)
-        self.address = listen(self.server, "localhost:0", server_credentials(self.certs) if self._tls else None)
+        shown = server_credentials(Credentials(self.certs)) if self._tls else None
+        self.address = listen(self.server, "localhost:0", shown)
         await self.server.start()
         self._bound.set()
         await self._stop.wait()
