@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .cache/bootstrap/bin/uv
 REQUIREMENTS := $(shell if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
 
-.PHONY: help setup setup-dev demo test lint types generate check-generated lock bench doctor clean
+.PHONY: help setup setup-dev demo test lint types generate check-generated lock vulnerabilities bench doctor clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -70,6 +70,21 @@ lock: $(UV) ## compile requirements/*.in anew
 	@$(COMPILE) requirements/cpu.in -o requirements/cpu.txt
 	@$(COMPILE) requirements/gpu.in --override requirements/gpu-overrides.txt -o requirements/gpu.txt
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	@$(COMPILE) requirements/vulnerabilities.in -o requirements/vulnerabilities.txt
+
+# The checker has an environment of its own: what it needs shall not choose versions of what is run.
+AUDIT := .cache/vulnerabilities
+AUDITED := cpu gpu dev bootstrap vulnerabilities
+$(AUDIT)/.installed: requirements/vulnerabilities.txt | $(UV)
+	@echo "vulnerabilities: preparing the checker"
+	@p=$(PYTHON); command -v $$p >/dev/null 2>&1 || p=python3; $(UV) venv --quiet --clear --python $$p $(AUDIT)
+	@VIRTUAL_ENV=$(AUDIT) $(UV) pip sync --quiet --require-hashes requirements/vulnerabilities.txt
+	@touch $@
+
+vulnerabilities: $(AUDIT)/.installed ## ask the public advisories about every pinned package; needs the network
+	@for each in $(AUDITED); do echo "vulnerabilities: requirements/$$each.txt"; \
+	  $(AUDIT)/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --cache-dir .cache/advisories \
+	    -r requirements/$$each.txt || failed=1; done; exit $${failed:-0}
 
 bench: setup-dev ## every benchmark; writes bench/results and bench/RESULTS.md
 	@$(BIN)/python -m bench

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("bootstrap", "cpu", "gpu", "dev")
+FILES = ("bootstrap", "cpu", "gpu", "dev", "vulnerabilities")
 
 
 def pinned(name: str) -> dict[str, str]:
