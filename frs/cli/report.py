@@ -106,10 +106,17 @@ def _show(found: PeriodFigures) -> None:
     say("")
     for title, parts in (("All reviewers", found.reviewers), ("All self-defined groups", found.groups)):
         show_table(("name", *(c.lower() for c in reports.COLUMNS)), [reports.row(part) for part in parts], title)
+    if found.vigilance:
+        rows = [reports.vigilance_row(each) for each in found.vigilance]
+        show_table(
+            [c.lower() for c in reports.VIGILANCE_COLUMNS], rows, "Vigilance checks: known pairs shown as alerts"
+        )
     if found.searches is not None:
         s = found.searches
         decided = f"{s.outcomes_same} same, {s.outcomes_different} different, {s.outcomes_cannot_tell} cannot tell, "
-        decided += f"{s.outcomes_owed} owed"
+        decided += f"{s.outcomes_owed} owed, {s.outcomes_overdue} not recorded in time"
+        lists = f"{s.candidate_lists_true} true, {s.candidate_lists_false} false, "
+        lists += f"{s.candidate_lists_cannot_tell} cannot tell, {s.candidate_lists_unreviewed} unreviewed"
         show_fields(
             [
                 (
@@ -117,6 +124,7 @@ def _show(found: PeriodFigures) -> None:
                     f"{s.operator_searches}, {s.operator_with_candidates} with candidates: {decided}",
                 ),
                 ("retrospective", f"{s.jobs} jobs, {s.still_searches} stills"),
+                ("candidate lists", f"{s.candidate_lists}: {lists}"),
             ]
         )
 
@@ -124,7 +132,11 @@ def _show(found: PeriodFigures) -> None:
 def _fields(f: Figures) -> list[tuple[str, object]]:
     return [
         ("faces seen", f"{f.faces_seen:,}"),
-        ("alerts", f"{f.alerts:,}: {f.pending:,} pending, {f.unreviewed:,} unreviewed"),
+        (
+            "alerts",
+            f"{f.alerts:,}: {f.pending:,} pending, {f.cannot_tell:,} cannot tell, {f.expired:,} expired, "
+            f"{f.unreviewed:,} unreviewed; {f.escalated:,} escalated",
+        ),
         (
             "true alerts",
             f"{f.true_alerts:,}: {f.confirmed_true:,} confirmed true, {f.confirmed_false:,} confirmed false, "

@@ -8,12 +8,15 @@ DEFINITIONS = (
     ("True alert, false alert", "What the person who looked at the alert decided, before anybody was spoken to."),
     ("Confirmed true, confirmed false", "What came of speaking to the person after a true alert."),
     ("Unconfirmed", "A true alert after which nobody was spoken to."),
+    ("Cannot tell", "People looked, and the pictures did not tell. Nobody is stopped on that."),
+    ("Expired", "Nobody decided while the alert was worth acting on: the person had long passed."),
     ("Unreviewed", "Nobody decided before the alert's pictures had to be destroyed."),
+    ("Escalated", "Nobody took the alert in time, and those in charge were told, whatever became of it then."),
     (
         "False alert rate",
         "False alerts and confirmed false alerts, over faces seen and over alerts: both denominators are given, for "
-        "neither alone says how often people were troubled wrongly. Pending and unreviewed alerts are not counted as "
-        "false.",
+        "neither alone says how often people were troubled wrongly. Alerts that are pending, undecided, expired or "
+        "unreviewed are not counted as false.",
     ),
     (
         "95 % interval",

@@ -35,7 +35,10 @@ class ResponseTimes:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was counted: ``alerts`` = ``pending`` + ``true_alerts`` + ``false_alerts`` + ``unreviewed``."""
+    """What was counted.
+
+    ``alerts`` = ``pending`` + ``true_alerts`` + ``false_alerts`` + ``cannot_tell`` + ``expired`` + ``unreviewed``.
+    """
 
     faces_seen: int
     alerts: int
@@ -50,6 +53,12 @@ class Figures:
     """Nobody engaged."""
     unreviewed: int
     """Nobody decided before the retention of the alert ended."""
+    cannot_tell: int
+    """Adjudicated, and the pictures did not tell."""
+    expired: int
+    """Nobody decided while it was worth acting on."""
+    escalated: int
+    """Had to escalate before somebody took them, whatever became of them: not a state of their own."""
     false_alerts_per_face: Rate
     """Adjudicated false or confirmed false, over faces seen."""
     false_alerts_per_alert: Rate
@@ -110,8 +119,31 @@ class SearchFigures:
     outcomes_different: int
     outcomes_cannot_tell: int
     outcomes_owed: int
+    outcomes_overdue: int
+    """Not recorded in time, whether or not they were recorded later."""
     jobs: int
     still_searches: int
+    candidate_lists: int
+    """Faces of jobs for which somebody was found: each is a case for review. How they were adjudicated follows."""
+    candidate_lists_true: int
+    candidate_lists_false: int
+    candidate_lists_cannot_tell: int
+    candidate_lists_unreviewed: int
+
+
+@dataclass(frozen=True, slots=True)
+class VigilanceFigures:
+    """How one reviewer did on known pairs that were shown as alerts. For oversight, never for publication."""
+
+    reviewer: str
+    checks: int
+    hits: Rate
+    """Pairs of one person that were decided true, over those shown."""
+    false_accepts: Rate
+    """Pairs of two people that were decided true, over those shown."""
+    cannot_tell: int
+    look: ResponseTimes
+    """How long the reviewer looked, from being shown the pictures to the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +159,7 @@ class PeriodFigures:
     groups: tuple[NamedFigures, ...]
     searches: SearchFigures | None
     """None when one deployment was asked for: searches belong to none."""
+    vigilance: tuple[VigilanceFigures, ...] | None
+    """By reviewer; None when one deployment was asked for: checks belong to nobody's use of the system."""
     least_published: int
     """A part of a breakdown with fewer alerts is not to be published."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from frs.oversight import wording
-from frs.oversight.figures import DeploymentFigures, Figures, NamedFigures, Rate
+from frs.oversight.figures import DeploymentFigures, Figures, NamedFigures, Rate, VigilanceFigures
 from frs.oversight.suppression import Cell
 
 _RATES = ("false_alerts_per_face", "false_alerts_per_alert")
 _COUNTS = (
     *("faces_seen", "alerts", "pending", "true_alerts", "false_alerts", "confirmed_true", "confirmed_false"),
-    *("unconfirmed", "unreviewed"),
+    *("unconfirmed", "unreviewed", "cannot_tell", "expired", "escalated"),
 )
 _TIMES = ("to_adjudication", "to_engagement")
 _TIME = ("count", "median_seconds", "p90_seconds", "longest_seconds")
@@ -29,13 +29,19 @@ COLUMNS = (
     *(f"{name}{suffix}" for name in _RATES for suffix in ("", "_lower", "_upper")),
     *(f"{name}_{part}" for name in _TIMES for part in _TIME),
 )
+VIGILANCE = (
+    *("checks", "cannot_tell_checks"),
+    *(f"{name}{suffix}" for name in ("hits", "false_accepts") for suffix in ("_of", "", "_lower", "_upper")),
+    *(f"look_{part}" for part in _TIME),
+)
+"""Columns on how reviewers did on known pairs: of the report alone."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def written(lines: Iterable[Mapping[str, object]]) -> str:
+def written(lines: Iterable[Mapping[str, object]], columns: Sequence[str] = COLUMNS) -> str:
     """Return the CSV text; what a line does not have stays empty."""
     target = io.StringIO(newline="")
-    writer = csv.DictWriter(target, COLUMNS, restval="")
+    writer = csv.DictWriter(target, columns, restval="")
     writer.writeheader()
     for line in lines:
         writer.writerow({key: _harmless(value) for key, value in line.items()})
@@ -61,6 +67,16 @@ def part_lines(
 ) -> list[dict[str, object]]:
     """Return the lines of a breakdown."""
     return [figures_line(scope, part.name, part.figures, deployment) for part in parts]
+
+
+def vigilance_line(found: VigilanceFigures) -> dict[str, object]:
+    """Return the line of how one reviewer did on known pairs."""
+    line: dict[str, object] = {"scope": "vigilance", "name": found.reviewer, "checks": found.checks}
+    line["cannot_tell_checks"] = found.cannot_tell
+    for name in ("hits", "false_accepts"):
+        share: Rate = getattr(found, name)
+        line |= {f"{name}_of": share.denominator, **_rate(name, share)}
+    return line | {f"look_{part}": getattr(found.look, part) for part in _TIME}
 
 
 def cell_line(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from frs.oversight import flat, sections, wording
-from frs.oversight.figures import DeploymentFigures, NamedFigures, PeriodFigures
+from frs.oversight.figures import DeploymentFigures, NamedFigures, PeriodFigures, VigilanceFigures
 from frs.oversight.page import Markup, page, section, table
 
 TITLE = "Report on the use of live facial recognition"
 COLUMNS = (
     *("Faces seen", "Alerts", "Pending", "True", "False", "Confirmed true", "Confirmed false", "Unconfirmed"),
     *("Of alerts false", "Median to decision"),
+)
+VIGILANCE_COLUMNS = (
+    *("Reviewer", "Checks", "Hits", "Hit rate (95 %)", "False accepts", "False accept rate (95 %)"),
+    *("Cannot tell", "Median look"),
 )
 
 
@@ -24,7 +28,8 @@ def as_csv(found: PeriodFigures) -> str:
         lines.append(flat.figures_line("deployment", "", item.figures, item))
         for scope, parts in (("camera", item.cameras), ("reviewer", item.reviewers), ("group", item.groups)):
             lines += flat.part_lines(scope, parts, item)
-    return flat.written(lines)
+    lines += [flat.vigilance_line(each) for each in found.vigilance or ()]
+    return flat.written(lines, (*flat.COLUMNS, *flat.VIGILANCE))
 
 
 def as_html(found: PeriodFigures) -> str:
@@ -43,6 +48,7 @@ def as_html(found: PeriodFigures) -> str:
         _parts("By camera", ((item, item.cameras) for item in found.deployments)),
         _parts("By reviewer", [(None, found.reviewers), *((item, item.reviewers) for item in found.deployments)]),
         _parts("By self-defined group", [(None, found.groups), *((item, item.groups) for item in found.deployments)]),
+        *([] if found.vigilance is None else [_vigilance(found.vigilance)]),
         *([] if found.searches is None else [sections.searches(found.searches)]),
         sections.definitions(),
     ]
@@ -56,6 +62,32 @@ def row(part: NamedFigures) -> tuple[str, ...]:
     after = (f.confirmed_true, f.confirmed_false, f.unconfirmed)
     median = wording.span(f.to_adjudication.median_seconds) if f.to_adjudication.count else ""
     return (part.name, *(f"{n:,}" for n in (*counts, *after)), wording.per_cent(f.false_alerts_per_alert), median)
+
+
+def vigilance_row(found: VigilanceFigures) -> tuple[str, ...]:
+    """Return how one reviewer did on known pairs, as it is shown in a table with :data:`VIGILANCE_COLUMNS`."""
+    rates = [f"{share.numerator:,} of {share.denominator:,}" for share in (found.hits, found.false_accepts)]
+    shares = [wording.per_cent(share) for share in (found.hits, found.false_accepts)]
+    look = wording.span(found.look.median_seconds) if found.look.count else ""
+    return (
+        found.reviewer,
+        f"{found.checks:,}",
+        rates[0],
+        shares[0],
+        rates[1],
+        shares[1],
+        f"{found.cannot_tell:,}",
+        look,
+    )
+
+
+def _vigilance(found: tuple[VigilanceFigures, ...]) -> Markup:
+    return section(
+        "Vigilance checks",
+        "Known pairs that were shown as alerts. Who says true to everything has all the hits and all the false "
+        "accepts: neither means anything without the other, nor without its interval.",
+        table("Vigilance checks by reviewer", VIGILANCE_COLUMNS, [vigilance_row(each) for each in found]),
+    )
 
 
 def _authorised(deployments: Iterable[DeploymentFigures]) -> Markup:

@@ -25,7 +25,7 @@ def glance(total: Figures) -> Markup:
         cards(
             [
                 ("Faces seen", f"{total.faces_seen:,}", "faces good enough to compare"),
-                ("Alerts", f"{total.alerts:,}", f"{total.pending:,} pending, {total.unreviewed:,} unreviewed"),
+                ("Alerts", f"{total.alerts:,}", f"{total.pending:,} pending, {_nobody(total):,} decided by nobody"),
                 ("True alerts", f"{total.true_alerts:,}", f"{total.confirmed_true:,} confirmed after engagement"),
                 (
                     "False alerts",
@@ -58,7 +58,7 @@ def outcomes(found: PeriodFigures) -> Markup:
     drawn = bars("outcomes", "Alerts by deployment", about, ("true", "false", "undecided"), rows)
     columns = (
         *("Deployment", "Place", "Purpose", "From", "Until", "Faces seen", "Alerts", "True", "False", "Pending"),
-        *("Unreviewed", "Confirmed true", "Confirmed false", "Unconfirmed"),
+        *("Cannot tell", "Expired", "Unreviewed", "Confirmed true", "Confirmed false", "Unconfirmed", "Escalated"),
     )
     lines: list[Sequence[str | int]] = [
         (
@@ -184,7 +184,13 @@ def searches(found: SearchFigures) -> Markup:
         ("the officer decided: another person", found.outcomes_different),
         ("the officer could not tell", found.outcomes_cannot_tell),
         ("the officer's decision is still owed", found.outcomes_owed),
+        ("the officer's decision was not recorded in time", found.outcomes_overdue),
         ("Retrospective jobs", found.jobs),
+        ("Candidate lists of these, each for a person to decide", found.candidate_lists),
+        ("decided: it is one of them", found.candidate_lists_true),
+        ("decided: it is none of them", found.candidate_lists_false),
+        ("the pictures did not tell", found.candidate_lists_cannot_tell),
+        ("nobody decided before the candidates were erased", found.candidate_lists_unreviewed),
         ("Searches of single stills", found.still_searches),
     ]
     return section("Searches", table("Searches of the period", ("What", "Number"), lines))
@@ -206,7 +212,8 @@ def _name(item: DeploymentFigures) -> str:
 def _counts(figures: Figures) -> tuple[int, ...]:
     return (
         *(figures.faces_seen, figures.alerts, figures.true_alerts, figures.false_alerts, figures.pending),
-        *(figures.unreviewed, figures.confirmed_true, figures.confirmed_false, figures.unconfirmed),
+        *(figures.cannot_tell, figures.expired, figures.unreviewed),
+        *(figures.confirmed_true, figures.confirmed_false, figures.unconfirmed, figures.escalated),
     )
 
 
@@ -219,7 +226,11 @@ def _false(figures: Figures) -> int:
 
 
 def _open(figures: Figures) -> int:
-    return figures.pending + figures.unreviewed
+    return figures.pending + figures.cannot_tell + _nobody(figures)
+
+
+def _nobody(figures: Figures) -> int:
+    return figures.expired + figures.unreviewed
 
 
 def _summary(figures: Figures) -> str:

@@ -1,8 +1,8 @@
 """Figures of a period for oversight: what was used, what it found, how often it was wrong, how long people took.
 
 Promises: all figures of an answer are of one snapshot of the database, so they add up; reading them is an event before
-they are given out; retention does not change them, save that what nobody decided in time turns from pending to
-unreviewed.
+they are given out; who asks with a scope is counted what is within it; retention does not change them, save that what
+nobody decided in time turns from pending to unreviewed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from frs.oversight import counting
 from frs.oversight.counting import Scope
 from frs.oversight.figures import DeploymentFigures, ListFigures, PeriodFigures
 from frs.oversight.tallying import Tallies
+from frs.oversight.vigilance_figures import vigilance
 from frs.settings import StatisticsSettings
 from frs.store.database import Database
 from frs.store.schema import deployment
@@ -39,7 +40,7 @@ class Statistics:
         """
         if since >= until:
             raise FrsError(Reason.INVALID_FIELD, "The period does not end after it begins.", field="until")
-        found = self._read(Scope(since, until, deployment_id))
+        found = self._read(Scope(since, until, deployment_id, actor.scope))
         asked: dict[str, Json] = {"since": since.isoformat(), "until": until.isoformat()}
         event = Event(Action.STATISTICS_READ, actor, References(deployment=deployment_id), asked)
         self._database.write(lambda tx: self._audit.append(tx, event))
@@ -47,11 +48,12 @@ class Statistics:
 
     def _read(self, scope: Scope) -> PeriodFigures:
         with self._database.read() as connection:
-            _require(connection, scope.deployment)
+            _require(connection, scope)
             tallies = counting.tally(connection, scope)
             rows = counting.deployments(connection, scope, tallies.deployments())
             lists = counting.lists_of(connection, scope)
-            searches = None if scope.deployment else counting.searches(connection, scope)
+            searches = counting.searches(connection, scope) if scope.whole else None
+            checks = vigilance(connection, scope) if scope.whole else None
         return PeriodFigures(
             since=scope.since,
             until=scope.until,
@@ -60,6 +62,7 @@ class Statistics:
             reviewers=tallies.breakdown("reviewer"),
             groups=tallies.breakdown("group"),
             searches=searches,
+            vigilance=checks,
             least_published=self._settings.least_published,
         )
 
@@ -80,6 +83,8 @@ def _deployment(row: sa.Row[Any], lists: tuple[ListFigures, ...], tallies: Talli
     )
 
 
-def _require(connection: sa.Connection, name: str | None) -> None:
-    if name is not None and connection.scalar(sa.select(deployment.c.id).where(deployment.c.id == name)) is None:
+def _require(connection: sa.Connection, scope: Scope) -> None:
+    name = scope.deployment
+    asked = sa.and_(deployment.c.id == name, scope.of(deployment.c.id))
+    if name is not None and connection.scalar(sa.select(deployment.c.id).where(asked)) is None:
         raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)

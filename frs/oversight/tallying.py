@@ -15,6 +15,7 @@ from frs.oversight.intervals import rate
 
 ALL = ""
 """In place of a deployment's id: all deployments together."""
+AND = ", "
 _ADJUDICATED_TRUE = ("true", "confirmed-true", "confirmed-false", "unconfirmed")
 
 
@@ -25,13 +26,20 @@ class Source:
     deployment: str
     camera: str
     reviewer: str | None = None
+    """Who adjudicated; the names of several with :data:`AND` between them, as the alert holds them."""
     group: str | None = None
+
+    @property
+    def reviewers(self) -> tuple[str, ...]:
+        """Each of those who adjudicated, once."""
+        return () if self.reviewer is None else tuple(dict.fromkeys(self.reviewer.split(AND)))
 
 
 @dataclass(slots=True)
 class _Part:
     faces: int = 0
     states: Counter[str] = field(default_factory=Counter)
+    escalated: int = 0
     to_adjudication: array[float] = field(default_factory=lambda: array("d"))
     to_engagement: array[float] = field(default_factory=lambda: array("d"))
 
@@ -51,6 +59,11 @@ class Tallies:
         """Add alerts in a state."""
         for key in _keys(source):
             self._part(key).states[state] += count
+
+    def add_escalated(self, source: Source, count: int) -> None:
+        """Add alerts that had to escalate; they are among those in a state."""
+        for key in _keys(source):
+            self._part(key).escalated += count
 
     def add_times(self, source: Source, to_adjudication: array[float], to_engagement: array[float]) -> None:
         """Add the times of a source's alerts, seconds; a clock that went back in between counts as no time."""
@@ -84,8 +97,8 @@ def _keys(source: Source) -> Iterator[tuple[str, str, str]]:
     yield "all", source.deployment, ""
     yield "camera", source.deployment, source.camera
     for deployment in (ALL, source.deployment):
-        if source.reviewer is not None:
-            yield "reviewer", deployment, source.reviewer
+        for reviewer in source.reviewers:
+            yield "reviewer", deployment, reviewer
         if source.group is not None:
             yield "group", deployment, source.group
 
@@ -103,6 +116,9 @@ def _figures(part: _Part) -> Figures:
         confirmed_false=states["confirmed-false"],
         unconfirmed=states["unconfirmed"],
         unreviewed=states["unreviewed"],
+        cannot_tell=states["cannot-tell"],
+        expired=states["expired"],
+        escalated=part.escalated,
         false_alerts_per_face=rate(wrong, part.faces),
         false_alerts_per_alert=rate(wrong, alerts),
         to_adjudication=response_times(part.to_adjudication),

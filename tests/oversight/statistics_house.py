@@ -13,7 +13,15 @@ from frs.oversight.statistics import Statistics
 from frs.settings import Settings
 from frs.store.durable import make_folder
 from frs.store.keyring import create_keyring
-from frs.store.schema import alert, deployment, deployment_watchlist, watchlist
+from frs.store.schema import (
+    alert,
+    deployment,
+    deployment_watchlist,
+    review_case,
+    review_decision,
+    vigilance_pair,
+    watchlist,
+)
 from frs.store.transaction import Transaction
 from frs.types import new_id
 from tests.audit_house import AuditHouse
@@ -35,10 +43,12 @@ class Raised:
     group: str | None = None
     decided_after: float = 10.0
     engaged_after: float = 60.0
+    escalations: int | None = None
+    """How often its case has escalated; None without a case."""
 
     @property
     def adjudicated(self) -> bool:
-        return self.state not in ("pending", "unreviewed")
+        return self.state not in ("pending", "expired", "unreviewed")
 
     @property
     def engaged(self) -> bool:
@@ -75,6 +85,14 @@ class Raised:
         }
 
 
+def case_row(at: datetime, kind: str, **values: Any) -> dict[str, Any]:
+    """Return the row of a case that was opened ``at``."""
+    nobody = dict.fromkeys(("alert_id", "pair_id", "decision", "deployment_id"))
+    numbers = {"urgency": 1, "reviewers": 1, "decided": 0, "escalations": 0}
+    facts = {"id": new_id(), "kind": kind, "grading": "amber", "state": "pending", "opened_at": at}
+    return {**facts, **nobody, **numbers, **values}
+
+
 class StatisticsHouse(AuditHouse):
     """Store, log and figures."""
 
@@ -98,6 +116,10 @@ class StatisticsHouse(AuditHouse):
             "ends_at": starts_at + timedelta(hours=hours),
             "state": "open",
             "cooldown_seconds": 60.0,
+            "site": "",
+            "reviewers": 1,
+            "officers_before_adjudication": False,
+            "vigilance_rate": 0.0,
             "opened_by": "ada",
             "opened_at": starts_at,
             **changes,
@@ -120,11 +142,47 @@ class StatisticsHouse(AuditHouse):
     def raise_alerts(self, *raised: Raised) -> None:
         """Put alerts there."""
         rows = [item.row() for item in raised]
+        cases = [
+            case_row(item.created_at, "alert", alert_id=row["id"], escalations=item.escalations)
+            for item, row in zip(raised, rows, strict=True)
+            if item.escalations is not None
+        ]
         if rows:
             self._write(lambda tx: tx.connection.execute(sa.insert(alert), rows))
+        self.open_cases(*cases)
+
+    def open_cases(self, *cases: dict[str, Any]) -> None:
+        """Put cases there: see :func:`case_row`."""
+        if cases:
+            self._write(lambda tx: tx.connection.execute(sa.insert(review_case), list(cases)))
+
+    def check(self, matching: bool, at: datetime, decided: dict[str, str], look_seconds: float = 8.0) -> None:
+        """Put a vigilance check there that these reviewers decided so."""
+        pair = {"matching": matching, "nominal": "T-1", "source": "school", "score": 0.9, "model": "m@1"}
+        of_pair = {"profile": "plain", "probe_quality": QUALITY, "reference_quality": QUALITY}
+        added = {"id": new_id(), "sha256": new_id(), "created_at": at, "created_by": "sue", **pair, **of_pair}
+        case = case_row(at, "vigilance", pair_id=added["id"])
+        rows = [
+            {
+                "case_id": case["id"],
+                "reviewer": name,
+                "decision": decision,
+                "look_seconds": look_seconds,
+                **dict.fromkeys(("claimed_at", "viewed_at", "observed_at", "decided_at"), at),
+            }
+            for name, decision in decided.items()
+        ]
+
+        def act(tx: Transaction) -> None:
+            tx.connection.execute(sa.insert(vigilance_pair).values(added))
+            tx.connection.execute(sa.insert(review_case).values(case))
+            tx.connection.execute(sa.insert(review_decision), rows)
+
+        self._write(act)
 
     def clear(self) -> None:
         """Forget all alerts."""
+        self._write(lambda tx: tx.connection.execute(sa.delete(review_case)))
         self._write(lambda tx: tx.connection.execute(sa.delete(alert)))
 
     def _write(self, act: Any) -> None:

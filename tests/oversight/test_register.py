@@ -17,7 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frs.oversight import report, wording
-from frs.oversight.figures import DeploymentFigures, ListFigures, PeriodFigures, Rate, SearchFigures
+from frs.oversight.figures import (
+    DeploymentFigures,
+    ListFigures,
+    PeriodFigures,
+    Rate,
+    ResponseTimes,
+    SearchFigures,
+    VigilanceFigures,
+)
 from frs.oversight.intervals import rate
 from frs.oversight.register import Register, register
 from frs.oversight.tallying import Source, Tallies
@@ -66,7 +74,8 @@ def figures(*places: str, alerts: int = 30, **changes: object) -> PeriodFigures:
         deployments=tuple(deployments),
         reviewers=tallies.breakdown("reviewer"),
         groups=tallies.breakdown("group"),
-        searches=SearchFigures(9, 4, 1, 1, 1, 1, 2, 3),
+        searches=SearchFigures(9, 4, 1, 1, 1, 1, 1, 2, 3, 4, 1, 1, 1, 1),
+        vigilance=(VigilanceFigures("Vera Vigilant", 7, rate(3, 4), rate(1, 3), 1, ResponseTimes(7, 8.0, 20.0, 31.0)),),
         least_published=10,
     )
     return replace(found, **changes)  # type: ignore[arg-type]  # tests name fields
@@ -142,7 +151,7 @@ def test_no_person_is_in_the_register(make: object) -> None:
     """Reviewers, officers, identities, list names and small groups are in the report and not in the register."""
     found = figures("Station Road", "Queen Street")
     text = make(register(found))  # type: ignore[operator]
-    for name in ("Rita", "Omar", "Ada Ray", "list-of-jones", "mixed", "bridge"):
+    for name in ("Rita", "Omar", "Vera", "Ada Ray", "list-of-jones", "mixed", "bridge"):
         assert name not in text, name
         assert name in report.as_html(found)
     assert "Station Road" in text

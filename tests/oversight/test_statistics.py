@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -18,18 +21,22 @@ from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
 from frs.match.uploads import Uploads
+from frs.oversight import report
 from frs.oversight.counting import SecondsBetween
 from frs.oversight.figures import Figures, NamedFigures, PeriodFigures, ResponseTimes
+from frs.oversight.register import register
 from frs.retention.erasers import Erasers
+from frs.server.conversions.statistics import statistics, statistics_message
 from frs.store.schema import alert, job, operator_search
 from frs.types import Event, References, new_id
 from frs.watchlist.registry import Watchlists
 from tests.audit_house import ALICE, BOB
-from tests.oversight.statistics_house import Raised, StatisticsHouse
+from tests.oversight.statistics_house import Raised, StatisticsHouse, case_row
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
-STATES = ("pending", "true", "false", "confirmed-true", "confirmed-false", "unconfirmed", "unreviewed")
+OTHER = ("cannot-tell", "expired")
+STATES = ("pending", "true", "false", "confirmed-true", "confirmed-false", "unconfirmed", "unreviewed", *OTHER)
 
 
 def read(house: StatisticsHouse, since: datetime = START, until: datetime = START + DAY) -> PeriodFigures:
@@ -58,28 +65,32 @@ def test_a_deployment_counted_by_hand(figures_house: StatisticsHouse) -> None:
         Raised(where, at, "false", "south", "omar", None, 70),
         Raised(where, at, "pending", "south"),
         Raised(where, at, "unreviewed", "north"),
+        Raised(where, at, "expired", "north", escalations=2),
+        Raised(where, at, "cannot-tell", "south", "omar, rita", None, 80, escalations=0),
+        Raised(where, at, "true", "south", "omar, rita", None, 90, escalations=1),
     )
     found = read(house)
     (deployment,) = found.deployments
     figures = deployment.figures
-    assert (figures.faces_seen, figures.alerts, figures.pending, figures.unreviewed) == (2000, 9, 1, 1)
-    assert (figures.true_alerts, figures.false_alerts) == (5, 2)
+    assert (figures.faces_seen, figures.alerts, figures.pending, figures.unreviewed) == (2000, 12, 1, 1)
+    assert (figures.true_alerts, figures.false_alerts) == (6, 2)
+    assert (figures.cannot_tell, figures.expired, figures.escalated) == (1, 1, 2)
     assert (figures.confirmed_true, figures.confirmed_false, figures.unconfirmed) == (2, 1, 1)
     per_face, per_alert = figures.false_alerts_per_face, figures.false_alerts_per_alert
     assert (per_face.numerator, per_face.denominator, per_face.rate) == (3, 2000, 0.0015)
-    assert (per_alert.numerator, per_alert.denominator) == (3, 9)
-    assert per_alert.rate == pytest.approx(1 / 3)
-    assert per_alert.lower == pytest.approx(0.0749, abs=1e-4)
-    assert per_alert.upper == pytest.approx(0.7007, abs=1e-4)
-    assert figures.to_adjudication == ResponseTimes(7, 40.0, 70.0, 70.0)
+    assert (per_alert.numerator, per_alert.denominator) == (3, 12)
+    assert per_alert.rate == pytest.approx(1 / 4)
+    assert per_alert.lower == pytest.approx(0.0549, abs=1e-4)
+    assert per_alert.upper == pytest.approx(0.5719, abs=1e-4)
+    assert figures.to_adjudication == ResponseTimes(9, 50.0, 90.0, 90.0)
     assert figures.to_engagement == ResponseTimes(4, 250.0, 400.0, 400.0)
     assert found.total == figures
     cameras = named(deployment.cameras)
-    assert {name: (c.faces_seen, c.alerts) for name, c in cameras.items()} == {"north": (1000, 5), "south": (1000, 4)}
+    assert {name: (c.faces_seen, c.alerts) for name, c in cameras.items()} == {"north": (1000, 6), "south": (1000, 6)}
     reviewers = named(deployment.reviewers)
     assert {name: (r.alerts, r.true_alerts, r.false_alerts) for name, r in reviewers.items()} == {
-        "omar": (4, 2, 2),
-        "rita": (3, 3, 0),
+        "omar": (6, 3, 2),
+        "rita": (5, 4, 0),
     }
     assert reviewers["rita"].false_alerts_per_face.rate is None
     groups = named(deployment.groups)
@@ -185,13 +196,14 @@ def test_searches_of_the_period(figures_house: StatisticsHouse) -> None:
     outcomes = ["none-owed", "none-owed", "owed", "same", "same", "different", "cannot-tell"]
     searched = [(outcome, START) for outcome in outcomes] + [("same", START - DAY)]
     texts = dict.fromkeys(("reason", "incident", "authorisation", "model", "profile", "created_by"), "x")
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": new_id(),
             **dict.fromkeys(("officer", "reason", "legal_power", "device"), "x"),
             "created_at": at,
             "candidates": [],
             "outcome": outcome,
+            "overdue_at": at if outcome == "owed" else None,
         }
         for outcome, at in searched
     ]
@@ -218,6 +230,7 @@ def test_searches_of_the_period(figures_house: StatisticsHouse) -> None:
     found = read(house).searches
     assert found is not None
     assert (found.operator_searches, found.operator_with_candidates, found.outcomes_owed) == (7, 5, 1)
+    assert found.outcomes_overdue == 1
     assert (found.outcomes_same, found.outcomes_different, found.outcomes_cannot_tell) == (2, 1, 1)
     assert (found.jobs, found.still_searches) == (1, 3)
 
@@ -232,6 +245,7 @@ RAISED = st.builds(
     group=st.sampled_from([None, "white", "black"]),
     decided_after=st.integers(-2_000, 60_000).map(lambda ms: ms / 1000),
     engaged_after=st.integers(0, 600_000).map(lambda ms: ms / 1000),
+    escalations=st.sampled_from([None, 0, 1, 2]),
 )
 _DEPLOYMENTS: dict[int, list[str]] = {}
 
@@ -240,13 +254,15 @@ def recount(raised: list[Raised]) -> tuple[int, ...]:
     states = [item.state for item in raised]
     adjudicated_true = [s for s in states if s in ("true", "confirmed-true", "confirmed-false", "unconfirmed")]
     counted = [states.count(s) for s in ("pending", "false", "confirmed-true", "confirmed-false", "unconfirmed")]
-    return len(states), len(adjudicated_true), states.count("unreviewed"), *counted
+    others = [states.count(s) for s in ("unreviewed", *OTHER)]
+    return len(states), len(adjudicated_true), sum(bool(item.escalations) for item in raised), *others, *counted
 
 
 def counts(figures: Figures) -> tuple[int, ...]:
     return (
-        *(figures.alerts, figures.true_alerts, figures.unreviewed, figures.pending, figures.false_alerts),
-        *(figures.confirmed_true, figures.confirmed_false, figures.unconfirmed),
+        *(figures.alerts, figures.true_alerts, figures.escalated),
+        *(figures.unreviewed, figures.cannot_tell, figures.expired),
+        *(figures.pending, figures.false_alerts, figures.confirmed_true, figures.confirmed_false, figures.unconfirmed),
     )
 
 
@@ -294,11 +310,60 @@ def test_every_figure_is_what_a_recount_finds(figures_house: StatisticsHouse, dr
     assert {p.name for p in found.groups} == {i.group for i in inside if i.engaged and i.group}
     for figures, alerts in parts:
         assert counts(figures) == recount(alerts)
-        assert figures.alerts == figures.pending + figures.true_alerts + figures.false_alerts + figures.unreviewed
+        decided = figures.true_alerts + figures.false_alerts + figures.cannot_tell
+        assert figures.alerts == decided + figures.pending + figures.expired + figures.unreviewed
         wrong = figures.false_alerts + figures.confirmed_false
         assert figures.false_alerts_per_alert.numerator == figures.false_alerts_per_face.numerator == wrong
         assert_times(figures.to_adjudication, times([i.decided_after for i in alerts if i.adjudicated]))
         assert_times(figures.to_engagement, times([i.engaged_after for i in alerts if i.engaged]))
+
+
+def test_reviewers_are_measured_on_known_pairs(figures_house: StatisticsHouse) -> None:
+    """Hits and false accepts with intervals, by who decided; no check is an alert, and no alert a check."""
+    house = figures_house
+    where, at = house.deploy(START), START + timedelta(hours=1)
+    house.raise_alerts(Raised(where, at, "true", escalations=0))
+    for _ in range(3):
+        house.check(True, at, {"rita": "true"}, 12.0)
+    house.check(True, at, {"rita": "cannot-tell", "omar": "true"}, 4.0)
+    house.check(False, at, {"rita": "false", "omar": "true"}, 2.0)
+    house.check(False, at, {"omar": "true"}, 2.0)
+    house.check(True, START - DAY, {"rita": "false"})
+    found = read(house)
+    assert found.vigilance is not None
+    omar, rita = found.vigilance
+    assert (rita.reviewer, rita.checks, rita.cannot_tell) == ("rita", 5, 1)
+    assert (rita.hits.numerator, rita.hits.denominator, rita.hits.rate) == (3, 4, 0.75)
+    assert rita.hits.lower == pytest.approx(0.1941, abs=1e-4)
+    assert rita.hits.upper == pytest.approx(0.9937, abs=1e-4)
+    assert (rita.false_accepts.numerator, rita.false_accepts.denominator) == (0, 1)
+    assert rita.look == ResponseTimes(5, 12.0, 12.0, 12.0)
+    assert (omar.hits.rate, omar.false_accepts.rate, omar.checks) == (1.0, 1.0, 3)
+    assert omar.false_accepts.lower == pytest.approx(0.1581, abs=1e-4)
+    assert (found.total.alerts, found.total.escalated) == (1, 0)
+    assert named(found.reviewers).keys() == {"rita"}
+    assert house.statistics.read(BOB, START, START + DAY, where).vigilance is None
+    assert statistics(statistics_message(found)) == found
+    assert "Vigilance checks by reviewer" in report.as_html(found)
+    (line, _) = [row for row in csv.DictReader(io.StringIO(report.as_csv(found))) if row["scope"] == "vigilance"]
+    assert (line["name"], line["checks"], line["hits_of"], line["false_accepts"]) == ("omar", "3", "1", "1.0")
+    public = register(found)
+    for text in (public.as_html(), public.as_csv(), json.dumps(public.as_json())):
+        assert "omar" not in text
+        assert "vigilance" not in text.lower()
+
+
+def test_candidate_lists_are_counted_by_what_was_decided(figures_house: StatisticsHouse) -> None:
+    """Each face of a job for which somebody was found, in the period in which its case was opened."""
+    house = figures_house
+    drawn = [("adjudicated", "true"), ("adjudicated", "false"), ("adjudicated", "false"), ("unreviewed", None)]
+    for state, decision in (*drawn, ("adjudicated", "cannot-tell"), ("pending", None)):
+        house.open_cases(case_row(START, "candidates", state=state, decision=decision))
+    house.open_cases(case_row(START - DAY, "candidates"))
+    found = read(house).searches
+    assert found is not None
+    assert (found.candidate_lists, found.candidate_lists_true, found.candidate_lists_false) == (6, 1, 2)
+    assert (found.candidate_lists_cannot_tell, found.candidate_lists_unreviewed) == (1, 1)
 
 
 def test_erasure_leaves_the_figures_as_they_were(figures_house: StatisticsHouse, engine: FaceEngine) -> None:

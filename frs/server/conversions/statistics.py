@@ -14,6 +14,7 @@ from frs.oversight.figures import (
     Rate,
     ResponseTimes,
     SearchFigures,
+    VigilanceFigures,
 )
 from frs.server import names
 from frs.server.instants import instant, stamp
@@ -40,6 +41,7 @@ def statistics_message(value: PeriodFigures) -> pb.StatisticsResponse:
         searches=searches,
         reviewers=_named_messages(value.reviewers),
         groups=_named_messages(value.groups),
+        vigilance=[_vigilance_message(item) for item in value.vigilance or ()],
         least_published=value.least_published,
     )
 
@@ -57,6 +59,8 @@ def statistics(message: pb.StatisticsResponse) -> PeriodFigures:
         reviewers=_named(message.reviewers),
         groups=_named(message.groups),
         searches=searches,
+        # A reading of one deployment has neither.
+        vigilance=None if searches is None else tuple(_vigilance(item) for item in message.vigilance),
         least_published=message.least_published,
     )
 
@@ -124,9 +128,34 @@ def _figures_message(value: Figures) -> pb.Figures:
     for name in _RATES:
         getattr(message, name).CopyFrom(_rate_message(getattr(value, name)))
     for name in _TIMES:
-        times: ResponseTimes = getattr(value, name)
-        getattr(message, name).CopyFrom(pb.ResponseTimes(**{part: getattr(times, part) for part in _TIME}))
+        getattr(message, name).CopyFrom(_times_message(getattr(value, name)))
     return message
+
+
+def _vigilance_message(value: VigilanceFigures) -> pb.VigilanceFigures:
+    return pb.VigilanceFigures(
+        reviewer=value.reviewer,
+        checks=value.checks,
+        hits=_rate_message(value.hits),
+        false_accepts=_rate_message(value.false_accepts),
+        cannot_tell=value.cannot_tell,
+        look=_times_message(value.look),
+    )
+
+
+def _vigilance(message: pb.VigilanceFigures) -> VigilanceFigures:
+    return VigilanceFigures(
+        message.reviewer,
+        message.checks,
+        _rate(message.hits),
+        _rate(message.false_accepts),
+        message.cannot_tell,
+        _times(message.look),
+    )
+
+
+def _times_message(times: ResponseTimes) -> pb.ResponseTimes:
+    return pb.ResponseTimes(**{part: getattr(times, part) for part in _TIME})
 
 
 def _figures(message: pb.Figures) -> Figures:
