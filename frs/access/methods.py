@@ -1,8 +1,12 @@
 """THE table of full method names to the roles that may call them.
 
-A method that is not here is refused. Nothing else grants anything: there is no superuser. The first administrator that
-``frs init`` makes carries every role; real identities carry what their duty needs. Emergency acts (stopping a
-deployment, withdrawing a person) are open to everyone who may first see the need.
+A method that is not here is refused. Nothing else grants anything: there is no superuser, and the first administrator
+that ``frs init`` makes is an administrator alone. Emergency acts (stopping a deployment, withdrawing a person) are open
+to everyone who may first see the need.
+
+What a method acts on must lie within the caller's scope; the rooms see to that. What concerns the installation as a
+whole is in the scope of nobody who is limited, so services are closed to limited identities unless :data:`OF_A_PART`
+opens them.
 """
 
 from __future__ import annotations
@@ -128,7 +132,33 @@ METHODS: dict[str, frozenset[Role]] = {
 }
 
 
+_OF_A_PART = (
+    "WatchlistService/",
+    "DeploymentService/",
+    "LiveService/",
+    "RetrospectiveService/",
+    "OperatorService/",
+    "ReviewService/",
+    "OfficerService/",
+    "OversightService/Statistics",
+    "RetentionService/GetRetentionPolicy",
+    "IdentityService/WhoAmI",
+)
+
+OF_A_PART = frozenset(
+    method
+    for method in METHODS
+    if method.startswith("/grpc.") or method.removeprefix("/frs.v1.").startswith(_OF_A_PART)
+)
+"""Methods that a limited identity may call: each acts on a watchlist, a deployment or what is of one, and is kept
+within the caller's scope; or it is about nobody."""
+
+
 def authorise(actor: Actor, method: str) -> None:
     """Raise PERMISSION_DENIED unless one of the actor's roles may call the method; a method not listed is refused."""
+    name = method.rpartition("/")[2][:100]
     if not METHODS.get(method, frozenset()) & actor.roles:
-        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not call {method.rpartition('/')[2][:100]}")
+        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not call {name}")
+    if method not in OF_A_PART and not actor.scope.unlimited:
+        message = f"{actor.name} may not call {name}: it concerns the whole installation, and this identity is limited"
+        raise FrsError(Reason.PERMISSION_DENIED, message)

@@ -55,7 +55,7 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
     async def ListSearches(
         self, request: operator_pb2.ListSearchesRequest, context: Any
     ) -> operator_pb2.ListSearchesResponse:
-        """Return the caller's own; oversight sees all. Reading is logged."""
+        """Return the caller's own; oversight sees all, unless it is limited. Reading is logged."""
         page, owed = await self._workers.run(
             self._read,
             caller(),
@@ -70,7 +70,7 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
     def _read(
         self, actor: Actor, size: int, token: str, state: OutcomeState | None
     ) -> tuple[Page[OperatorSearch], int]:
-        everyone = Role.OVERSIGHT in actor.roles
+        everyone = Role.OVERSIGHT in actor.roles and actor.scope.unlimited
         page, owed = self._searches.list(actor, everyone, size, token, state)
         asked: dict[str, Json] = {"state": state, "everyone": everyone, "first_page": not token}
         self._consultations.searches(actor, page.items, asked)

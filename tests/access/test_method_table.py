@@ -9,9 +9,9 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from frs.access.methods import EVERYONE, METHODS, authorise
+from frs.access.methods import EVERYONE, METHODS, OF_A_PART, authorise
 from frs.errors import FrsError, Reason
-from frs.types import Actor, Role
+from frs.types import Actor, Role, Scope
 
 PROTOS = (
     "watchlist",
@@ -80,6 +80,18 @@ def test_a_role_may_call_what_its_row_says(method: str, role: Role) -> None:
     """One role alone is admitted exactly where the table lists it."""
     actor = Actor("ana", frozenset({role}), "certificate:1")
     if role in METHODS[method]:
+        authorise(actor, method)
+    else:
+        with pytest.raises(FrsError) as caught:
+            authorise(actor, method)
+        assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_what_concerns_the_whole_installation_is_nothing_for_a_limited_identity(method: str) -> None:
+    """The log, retention, identities, keys and known pairs are of no watchlist or deployment in particular."""
+    actor = Actor("ana", frozenset(Role), "certificate:1", Scope(sites=frozenset({"harbour"})))
+    if method in OF_A_PART:
         authorise(actor, method)
     else:
         with pytest.raises(FrsError) as caught:
