@@ -1,8 +1,8 @@
 """What happens to every call before and after a servicer: who calls, may they, is the request sound, what is answered.
 
 In this order: the caller is recognised by the call's token or the connection's certificate and admitted with what is
-left of what that grants, the method table is asked, the service's phase is checked, a sign-in is logged, the request is
-decoded and validated, the servicer runs. A stream ends when its caller may not go on (:mod:`frs.server.standing`), or
+left of what that grants, the identity's limits are asked (:mod:`frs.server.limiting`), then the method table, the
+service's phase is checked, a sign-in is logged, the request is decoded and validated, the servicer runs. A stream ends when its caller may not go on (:mod:`frs.server.standing`), or
 when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A call that its caller
 may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue becomes a rich status; any
 other exception becomes INTERNAL with a reference that is logged with the place it came from.
@@ -25,11 +25,13 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from frs.access.admission import Admission
+from frs.access.limits import Quotas
 from frs.access.methods import METHODS, authorise
 from frs.clock import Clock
 from frs.errors import FrsError, Reason, Status, place
 from frs.server.caller import VerifiesTokens, caller, caller_identity, identify, set_caller, shown_certificate
 from frs.server.ending import endable
+from frs.server.limiting import CountedCall, counted
 from frs.server.metrics import Metrics
 from frs.server.readiness import Readiness
 from frs.server.refusals import Refusals
@@ -72,8 +74,12 @@ class Edge(grpc.aio.ServerInterceptor):
         tokens: VerifiesTokens | None = None,
         admission: Admission | None = None,
         signing_in: SigningIn | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
-        """Make the edge: without ``tokens`` it accepts none, without ``refusals`` and ``signing_in`` it logs none."""
+        """Make the edge: without ``tokens`` it accepts none, without ``refusals`` and ``signing_in`` it logs none.
+
+        Without ``quotas`` an identity may ask for as much as it likes.
+        """
         self._readiness = readiness
         self._limits = limits
         self._metrics = metrics
@@ -83,6 +89,7 @@ class Edge(grpc.aio.ServerInterceptor):
         self._tokens = tokens
         self._admission = admission or Admission()
         self._signing_in = signing_in
+        self._quotas = quotas
         self.standing = Standing(self._admission, clock)
 
     async def intercept_service(
@@ -110,8 +117,9 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, handler: Any) -> Any:
         async def call(data: bytes, context: Context) -> Any:
-            async with self._guard(method, context):
+            async with self._guard(method, context) as counting:
                 await self._admit(method)
+                counting.take(data)
                 request = self._request(handler, data)
                 return await handler.unary_unary(request, context)
 
@@ -119,9 +127,9 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def _collecting(self, method: str, handler: Any) -> Any:
         async def call(messages: AsyncIterator[bytes], context: Context) -> Any:
-            async with self._guard(method, context, stream=True):
+            async with self._guard(method, context, stream=True) as counting:
                 await self._admit(method)
-                return await handler.stream_unary(self._validated(handler, messages), context)
+                return await handler.stream_unary(self._validated(handler, messages, counting), context)
 
         return _like(handler, grpc.stream_unary_rpc_method_handler, call)
 
@@ -129,10 +137,13 @@ class Edge(grpc.aio.ServerInterceptor):
         behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
         async def call(sent: Any, context: Context) -> None:
-            async with self._guard(method, context, stream=True):
+            async with self._guard(method, context, stream=True) as counting:
                 await self._admit(method)
                 request: Any
-                request = self._validated(handler, sent) if handler.request_streaming else self._request(handler, sent)
+                if handler.request_streaming:
+                    request = self._validated(handler, sent, counting)
+                else:
+                    request = self._request(handler, sent)
                 if not inspect.isasyncgenfunction(behaviour):  # writes through the context by itself
                     await behaviour(request, context)
                     return
@@ -146,8 +157,11 @@ class Edge(grpc.aio.ServerInterceptor):
         )
         return _like(handler, make, call)
 
-    async def _validated(self, handler: Any, messages: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async def _validated(
+        self, handler: Any, messages: AsyncIterator[bytes], counting: CountedCall
+    ) -> AsyncIterator[Message]:
         async for data in messages:
+            await counting.take_slowly(data)
             yield self._request(handler, data)
 
     def _request(self, handler: Any, data: bytes) -> Message:
@@ -163,7 +177,7 @@ class Edge(grpc.aio.ServerInterceptor):
                 await self._signing_in.heed(caller_identity())
 
     @asynccontextmanager
-    async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[None]:
+    async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[CountedCall]:
         label = method if method in METHODS else "unknown"
         with self._measured(label, stream=stream) as outcome:
             actor: Actor | None = None
@@ -174,15 +188,17 @@ class Edge(grpc.aio.ServerInterceptor):
                 actor = identity.actor
                 set_caller(identity)
                 async with AsyncExitStack() as held:
+                    counting = held.enter_context(counted(self._quotas, actor.name, method, stream=stream))
                     if stream:
                         standing = self.standing.stream(actor, method, granted, certificate)
                         await held.enter_async_context(standing)
                         await held.enter_async_context(self._while_served(method))
-                    yield
+                    yield counting
                 return
             except FrsError as error:
                 failure = error
-                if error.status in _REFUSED and self._refusals is not None:
+                refused = error.status in _REFUSED or error.reason is Reason.RATE_LIMITED
+                if refused and self._refusals is not None:
                     await self._refusals.tell(actor, label, error, shown_certificate(context))
                 if error.status in {Status.INTERNAL, Status.DATA_LOSS}:
                     log.error("request failed", method=label, reason=str(error.reason))
