@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from typer.core import TyperGroup
 
 from frs.cli import review_alerts
@@ -15,6 +19,7 @@ from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, op
 from frs.cli.options import AsJson, Data, application, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, show_messages, show_table, write_private
+from frs.cli.picture_looks import Look, look_of
 from frs.cli.resource import resource
 from frs.v1 import review_pb2 as pb
 from frs.v1.review_pb2_grpc import ReviewServiceStub
@@ -92,6 +97,51 @@ def _subject(client: Client, stub: ReviewServiceStub, case: str, given: str) -> 
         if given in {each.nominal, each.subject.rpartition("/")[2]}:
             return each.subject
     raise typer.BadParameter("it is none of the candidates", param_hint="--subject")
+
+
+@app.command()
+def work(
+    deployment: Deployment = "",
+    kind: Annotated[Kind, typer.Option(help="Which kind.")] = Kind.ANY,
+    most: Annotated[int, typer.Option("--most", help="End after so many decisions; 0 for no end.", min=0)] = 0,
+    wait: Annotated[bool, typer.Option(help="Wait for cases; else end when none waits.")] = True,
+    pictures: Annotated[Look, typer.Option(help="How pictures are shown.")] = Look.AUTO,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the pictures in this folder; else they are destroyed.")
+    ] = None,
+    data: Data = None,
+    address: Address = None,
+    identity: Identity = DEFAULT_IDENTITY,
+    as_json: AsJson = False,
+) -> None:
+    """Take one case after the other: look, say what you see, see the score, decide. The same as `frs review` alone.
+
+    Each choice is one keystroke; ? lists those that always work. With --json each decision is a line of JSON on
+    standard output, and the conversation is on standard error.
+    """
+    from frs.cli.keystrokes import Keystrokes
+    from frs.cli.review_desk import Desk
+    from frs.cli.review_screen import Screen
+    from frs.cli.work_feed import WorkFeed
+
+    client, stub = open_stub(ReviewServiceStub, data, address, identity)
+    console = Console(stderr=as_json)
+    look = look_of(os.environ, terminal=console.is_terminal) if pictures is Look.AUTO else pictures
+    feed = WorkFeed(client, stub, resource("deployments", deployment) if deployment else "", kind_value(kind))
+
+    def tell(case: pb.Case) -> None:
+        if as_json:
+            typer.echo(json.dumps(message_json(case, *IMAGES), ensure_ascii=False))
+
+    with tempfile.TemporaryDirectory(prefix="frs-review-") as private, Keystrokes() as keys:
+        folder = out or Path(private)
+        screen = Screen(console, keys)
+        desk = Desk(client, stub, screen, look, folder, keep_pictures=out is not None, tell=tell)
+        try:
+            desk.work(feed, most, wait=wait)
+        finally:
+            feed.close()
+        screen.say(f"{desk.tally.decided} decided, {desk.tally.given_back} given back.")
 
 
 @app.command("list")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from frs.cli.client import DEFAULT_IDENTITY, Address, Client, Identity, call, open_stub, pages, receive
+from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
+from frs.cli.following import follow
 from frs.cli.options import AsJson, Data, print_json
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when, write_private
 from frs.cli.resource import resource
-from frs.errors import FrsError, Status
 from frs.v1 import common_pb2 as common
 from frs.v1 import review_pb2 as pb
 from frs.v1.review_pb2_grpc import ReviewServiceStub
 
-_FIRST_WAIT, _LONGEST_WAIT, _ANSWERED = 1.0, 30.0, 2.0  # seconds
 IMAGES = ("probe_image_jpeg", "reference_image_jpeg")
 Name = Annotated[str, typer.Argument(help="Id or resource name of the alert.")]
 Folder = Annotated[Path | None, typer.Option("--out", help="Write probe and reference pictures into this folder.")]
@@ -155,7 +152,7 @@ def watch_alerts(
         deployment=resource("deployments", deployment) if deployment else "",
         with_images=out is not None,
     )
-    for change in _follow(client, stub, request):
+    for change in follow(client, stub.WatchAlerts, request):
         if out is not None:
             _write_images(change.alert, out)
         if as_json:
@@ -163,26 +160,3 @@ def watch_alerts(
         else:
             row = " ".join(str(cell) for cell in _row(change.alert))
             say(f"{change.position} {short(pb.AlertChange.Name(change.change))}: {row}")
-
-
-def _follow(
-    client: Client, stub: ReviewServiceStub, request: pb.WatchAlertsRequest
-) -> Iterator[pb.WatchAlertsResponse]:
-    """Yield changes for ever; a refusal, and a server that never answered, end it."""
-    wait = _FIRST_WAIT
-    connected = False
-    while True:
-        begun = time.monotonic()
-        try:
-            for change in receive(client, stub.WatchAlerts(request)):
-                request.after_position = change.position
-                wait, connected = _FIRST_WAIT, True
-                yield change
-        except FrsError as error:
-            # A stream without alerts says nothing: one that lasted was answered.
-            connected = connected or time.monotonic() - begun > _ANSWERED
-            if error.status is not Status.UNAVAILABLE or not connected:
-                raise
-            warn(f"{error.message}; connecting again in {wait:.0f} s")
-        time.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)

@@ -1,51 +1,24 @@
-"""Pictures in a terminal: by kitty's graphics protocol, by iTerm2's inline images, or as coloured half blocks.
-
-Which of them a terminal can is told by what it says of itself in the environment; where it says nothing the pictures
-are in files alone.
-"""
+"""Pictures in a terminal: by kitty's graphics protocol, by iTerm2's inline images, or as coloured half blocks."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from frs.cli.picture_looks import Look, look_of
 from frs.embed.decoding import decode_picture, encode_jpeg
 from frs.types import Picture
+
+__all__ = ["Look", "beside", "drawn", "look_of"]
 
 _MOST_BYTES, _MOST_PIXELS = 32 << 20, 64_000_000
 _PIECE = 4096  # base64 characters in one kitty command
 _CELL_PIXELS = 16  # across a cell where the terminal draws the picture itself
 _GAP = 0.04  # between pictures, of their height
 _BACKGROUND = 24
-
-
-class Look(StrEnum):
-    """How pictures are shown."""
-
-    AUTO = "auto"
-    KITTY = "kitty"
-    ITERM = "iterm"
-    BLOCKS = "blocks"
-    FILES = "files"
-    """Not in the terminal."""
-
-
-def look_of(environment: Mapping[str, str], *, terminal: bool) -> Look:
-    """Return how this terminal shows pictures best."""
-    if not terminal:
-        return Look.FILES
-    plain = "TMUX" not in environment and not environment.get("TERM", "").startswith(("screen", "tmux"))
-    if plain and ("KITTY_WINDOW_ID" in environment or environment.get("TERM") in {"xterm-kitty", "xterm-ghostty"}):
-        return Look.KITTY
-    if plain and environment.get("TERM_PROGRAM") in {"iTerm.app", "WezTerm"}:
-        return Look.ITERM
-    if environment.get("COLORTERM") in {"truecolor", "24bit"}:
-        return Look.BLOCKS
-    return Look.FILES
 
 
 def beside(pictures: Sequence[bytes], columns: int, rows: int) -> Picture:
