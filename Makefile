@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .cache/bootstrap/bin/uv
 REQUIREMENTS := $(shell if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
 
-.PHONY: help setup setup-dev demo test lint types generate check-generated lock vulnerabilities bench doctor clean
+.PHONY: help setup setup-dev demo test fuzz lint types generate check-generated lock vulnerabilities bench doctor clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -48,6 +48,9 @@ demo: setup ## the whole way of a face, offline, in minutes
 
 test: setup-dev lint types check-generated ## lint, types, generated code, then every test, two at a time
 	@$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+
+fuzz: setup-dev ## feed every decoder and every RPC with damaged input for FRS_FUZZ_SECONDS each (60); keeps what it finds
+	@FRS_FUZZ_SECONDS=$${FRS_FUZZ_SECONDS:-60} $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
