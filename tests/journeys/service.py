@@ -28,9 +28,11 @@ IDENTITIES: dict[str, tuple[Role, ...]] = {
     "officer2": (Role.OFFICER,),
     "investigator": (Role.INVESTIGATOR,),
     "reviewer": (Role.REVIEWER,),
+    "reviewer2": (Role.REVIEWER,),
     "manager": (Role.WATCHLIST_MANAGER,),
     "superintendent": (Role.AUTHORISING_OFFICER,),
     "oversight": (Role.OVERSIGHT,),
+    "auditor": (Role.OVERSIGHT,),
     "protection": (Role.DATA_PROTECTION_OFFICER,),
     "technician": (Role.ADMINISTRATOR,),
 }
@@ -112,7 +114,7 @@ class Service:
         folder = self.data / "certs"
         return (folder / f"{name}.key").read_bytes(), (folder / f"{name}.crt").read_bytes()
 
-    def stub(self, kind: Callable[[grpc.Channel], T], name: str = "administrator") -> T:
+    def stub(self, kind: Callable[[grpc.Channel], T], name: str) -> T:
         """Return a stub that calls as an identity."""
         return kind(self.channel(name))
 

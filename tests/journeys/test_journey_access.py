@@ -13,56 +13,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from frs.access.authority import Authority
-from frs.access.methods import METHODS
 from frs.clock import SystemClock
 from frs.server.health import NEEDS
 from frs.types import Role
 from frs.v1 import retrospective_pb2_grpc, review_pb2, review_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
 from tests.journeys.asking import still
-from tests.journeys.service import IDENTITIES, Service
-from tests.server.rpc_errors import rich
+from tests.journeys.service import Service
 
 pytestmark = pytest.mark.journey
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
-STREAMS = {
-    "/frs.v1.LiveService/Stream": "stream_stream",
-    "/frs.v1.RetrospectiveService/WriteUpload": "stream_unary",
-    "/frs.v1.RetrospectiveService/WatchJob": "unary_stream",
-    "/frs.v1.ReviewService/WatchAlerts": "unary_stream",
-    "/frs.v1.OversightService/StreamLeaves": "unary_stream",
-}
-REFUSED = [
-    (method, name)
-    for method, allowed in sorted(METHODS.items())
-    for name, roles in IDENTITIES.items()
-    if not allowed & set(roles)
-]
-
-
-def call(channel: grpc.Channel, method: str) -> None:
-    """Call a method with an empty request, whatever its kind, and read its answer."""
-    kind = STREAMS.get(method, "unary_unary")
-    request = iter([b""]) if kind.startswith("stream") else b""
-    answer = getattr(channel, kind)(method)(request, timeout=30)
-    if kind.endswith("stream"):
-        list(answer)
-
-
-@pytest.mark.parametrize("name", sorted(IDENTITIES))
-def test_every_method_refuses_every_identity_that_should_not_have_it(service: Service, name: str) -> None:
-    """The whole table, one identity at a time; the refusal comes before the request is read."""
-    methods = [method for method, who in REFUSED if who == name]
-    assert len(methods) > 20
-    for method in methods:
-        with pytest.raises(grpc.RpcError) as caught:
-            call(service.channel(name), method)
-        error = rich(caught.value)
-        assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"), method
-
 
 def lists(channel: grpc.Channel) -> watchlist_pb2.ListWatchlistsResponse:
-    """Call something that every administrator may."""
+    """Call something that most people may."""
     stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
     answer: watchlist_pb2.ListWatchlistsResponse = stub.ListWatchlists(
         watchlist_pb2.ListWatchlistsRequest(page_size=1), timeout=10

@@ -53,7 +53,7 @@ def stage(
 class Log:
     """The log as an identity of its own reads it: its reads are never among what is looked for."""
 
-    def __init__(self, service: Service, identity: str = "administrator") -> None:
+    def __init__(self, service: Service, identity: str = "auditor") -> None:
         self._stub = service.stub(oversight_pb2_grpc.OversightServiceStub, identity)
 
     def size(self) -> int:
