@@ -55,6 +55,6 @@ def _took_part(name: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     ):
         enrolled = sa.and_(subject.c.id == shown.c.subject_id, subject.c.created_by == name)
         added = sa.and_(reference_image.c.id == shown.c.reference_id, reference_image.c.created_by == name)
-        parts.append(sa.select(shown.c.subject_id).join(subject, enrolled).where(of_case))
-        parts.append(sa.select(shown.c.subject_id).join(reference_image, added).where(of_case))
+        parts.append(sa.select(shown.c.subject_id).select_from(shown).join(subject, enrolled).where(of_case))
+        parts.append(sa.select(shown.c.subject_id).select_from(shown).join(reference_image, added).where(of_case))
     return sa.or_(*(part.correlate(review_case, review_decision).exists() for part in parts))
