@@ -1,7 +1,10 @@
 """The client's side of the wire: find the server, show a certificate, turn refusals back into catalogue errors.
 
 Where the server is: ``--address``, else ``FRS_ADDRESS``, else ``DATA/server.json`` that ``frs serve`` writes.
-Who calls: ``--identity NAME`` reads ``DATA/certs/NAME.crt`` and ``.key``; the first administrator by default.
+Who calls: ``--identity NAME`` reads ``DATA/certs/NAME.crt`` and ``.key``; the first administrator by default. With
+``frs --token-file FILE`` (or FRS_TOKEN_FILE) a token of the identity provider says who calls; a certificate is then
+shown only when ``--identity`` names another than the default. ``frs --ca FILE`` (or FRS_CA) knows the server where
+there is no data directory.
 An address that begins with ``plaintext://`` is called without TLS, on loopback only: any other is refused here, before
 anything is sent.
 """
@@ -21,6 +24,7 @@ from grpc_status import rpc_status
 
 from frs.cli.interruption import interruptible
 from frs.cli.options import Data, load_settings
+from frs.cli.token_file import TokenFile, given_authority, given_token
 from frs.errors import FrsError, Reason
 from frs.server.addresses import is_loopback
 from frs.server.folders import certs_folder, server_file
@@ -60,30 +64,44 @@ class Client:
         self.channel.close()
 
 
-def find_address(settings: Settings, address: str | None) -> str:
-    """Return where the server is, ``plaintext://`` included."""
+def find_address(settings: Settings, address: str | None, *, token_alone: bool = False) -> str:
+    """Return where the server is, ``plaintext://`` included; with ``token_alone`` where it asks for no certificate."""
     if address:
         return address
     record = server_file(settings)
     try:
         found = json.loads(record.read_text())
+        if token_alone and found.get("token_address"):
+            return str(found["token_address"])
         return ("" if found.get("tls", True) else PLAINTEXT) + str(found["address"])
     except (OSError, ValueError, KeyError):
         return settings.server.address
 
 
-def channel_credentials(settings: Settings, identity: str) -> grpc.ChannelCredentials:
-    """Read the authority's certificate and the identity's key pair.
+def channel_credentials(settings: Settings, identity: str, token: TokenFile | None = None) -> grpc.ChannelCredentials:
+    """Read the authority's certificate and the identity's key pair; with a token the pair of another than the default.
 
     Raises FrsError: NOT_INITIALISED where there is no authority's certificate, UNAUTHENTICATED where the identity has
     none.
     """
     certs = certs_folder(settings)
-    if not (certs / "ca.crt").exists():
-        raise FrsError(Reason.NOT_INITIALISED, f"{certs / 'ca.crt'} is not there")
+    authority = given_authority() or certs / "ca.crt"
+    if not authority.exists():
+        raise FrsError(Reason.NOT_INITIALISED, f"{authority} is not there")
+    if token is not None:
+        pair = _pair(authority, certs, identity) if identity != DEFAULT_IDENTITY else _alone(authority)
+        return grpc.composite_channel_credentials(pair, grpc.metadata_call_credentials(token))
+    return _pair(authority, certs, identity)
+
+
+def _alone(authority: Path) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(authority.read_bytes())
+
+
+def _pair(authority: Path, certs: Path, identity: str) -> grpc.ChannelCredentials:
     try:
         return grpc.ssl_channel_credentials(
-            (certs / "ca.crt").read_bytes(),
+            authority.read_bytes(),
             (certs / f"{identity}.key").read_bytes(),
             (certs / f"{identity}.crt").read_bytes(),
         )
@@ -98,7 +116,8 @@ def channel_credentials(settings: Settings, identity: str) -> grpc.ChannelCreden
 
 def connect(settings: Settings, address: str | None = None, identity: str = DEFAULT_IDENTITY) -> Client:
     """Open a channel; the first call finds out whether the server answers."""
-    where = find_address(settings, address)
+    token = given_token()
+    where = find_address(settings, address, token_alone=token is not None and identity == DEFAULT_IDENTITY)
     options = (
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -108,6 +127,8 @@ def connect(settings: Settings, address: str | None = None, identity: str = DEFA
     )
     if where.startswith(PLAINTEXT):
         target = where.removeprefix(PLAINTEXT)
+        if token is not None:
+            raise FrsError(Reason.SETTINGS_INVALID, f"{where}: a token is sent over TLS only")
         if not is_loopback(target):
             raise FrsError(
                 Reason.SETTINGS_INVALID,
@@ -115,7 +136,7 @@ def connect(settings: Settings, address: str | None = None, identity: str = DEFA
             )
         return Client(grpc.insecure_channel(target, options), target, settings.data_dir)
     return Client(
-        grpc.secure_channel(where, channel_credentials(settings, identity), options), where, settings.data_dir
+        grpc.secure_channel(where, channel_credentials(settings, identity, token), options), where, settings.data_dir
     )
 
 

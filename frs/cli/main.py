@@ -7,6 +7,7 @@ advice, never as a traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TextIO
@@ -41,6 +42,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("frs.cli.demo", "the whole way of a face, offline, on this machine"),
 }
 
+SIGNING_IN = {"--token-file": "FRS_TOKEN_FILE", "--ca": "FRS_CA"}
+"""Options of every command that asks a server, before its name; :mod:`frs.cli.token_file` reads the variables."""
+
 EXIT_CODES: dict[Status, int] = {
     # 1 is any other failure; 2 is what command lines use for wrong usage.
     Status.INVALID_ARGUMENT: 2,
@@ -56,7 +60,7 @@ EXIT_CODES: dict[Status, int] = {
 def overview() -> str:
     """Return the text of ``frs --help``."""
     lines = [
-        "Usage: frs COMMAND [OPTIONS]",
+        "Usage: frs [--token-file FILE] [--ca FILE] COMMAND [OPTIONS]",
         "",
         "Face matching with watchlists for policing: three modes, human review and a tamper-evident log.",
         "",
@@ -64,8 +68,10 @@ def overview() -> str:
         *(f"  {name:<14} {about}" for name, (_, about) in COMMANDS.items()),
         "",
         "Options:",
-        "  --version   print the version",
-        "  --help      this text; `frs COMMAND --help` describes a command",
+        "  --token-file FILE   sign in with the identity provider's token in this file (FRS_TOKEN_FILE)",
+        "  --ca FILE           certificate authority of the server, without a data directory (FRS_CA)",
+        "  --version           print the version",
+        "  --help              this text; `frs COMMAND --help` describes a command",
         "",
         "A new installation: frs init, then frs serve. To see it work: frs demo.",
     ]
@@ -81,9 +87,36 @@ def _print(text: str, stream: TextIO | None = None) -> None:
     print(text, file=stream or sys.stdout)
 
 
+def signing_in(given: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return how to sign in, from the options before the command, as environment variables; and what comes after."""
+    said: dict[str, str] = {}
+    while given:
+        option, equals, value = given[0].partition("=")
+        if option not in SIGNING_IN:
+            break
+        if not equals and len(given) < 2:
+            break
+        said[SIGNING_IN[option]] = value if equals else given[1]
+        given = given[1:] if equals else given[2:]
+    return said, given
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status (see :data:`EXIT_CODES`)."""
-    given = sys.argv[1:] if arguments is None else arguments
+    said, given = signing_in(sys.argv[1:] if arguments is None else arguments)
+    before = {name: os.environ.get(name) for name in said}
+    os.environ.update(said)
+    try:
+        return _run(given)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _run(given: list[str]) -> int:
     if not given or given[0] in {"--help", "-h", "help"}:
         _print(overview())
         return 0 if given else 2

@@ -13,7 +13,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from frs.cli.options import Data, application, load_settings
 from frs.server.folders import require_initialised
-from frs.server.listening import check_addresses
+from frs.server.listening import check_addresses, check_token_address
 
 PLACES = 6
 """Frames that a line tells of an exception, innermost first."""
@@ -48,6 +48,7 @@ def serve(
     )
     require_initialised(settings)
     check_addresses(settings.server)
+    check_token_address(settings)
     log_to_stderr()
     # The rooms load models and libraries: what is wrong with the options is told before that.
     from frs.server.lifecycle import Listening, serve
@@ -55,6 +56,8 @@ def serve(
     def announce(here: Listening) -> None:
         how = "TLS, client certificates" if here.tls else "plaintext, loopback only"
         typer.echo(f"frs {here.version} serves on {here.address} ({how}), {here.model} on {here.provider}")
+        if here.token_address:
+            typer.echo(f"callers with a token: {here.token_address} (TLS, no client certificate)")
         if here.metrics_address:
             typer.echo(f"metrics and health: http://{here.metrics_address}/metrics and /health")
 

@@ -2,11 +2,12 @@
 
 In this order: the caller is recognised by the call's token or the connection's certificate and admitted with what is
 left of what that grants, the identity's limits are asked (:mod:`frs.server.limiting`), then the method table, the
-service's phase is checked, a sign-in is logged, the request is decoded and validated, the servicer runs. A stream ends when its caller may not go on (:mod:`frs.server.standing`), or
-when the service may answer nobody any more (:meth:`frs.server.readiness.Readiness.require`). A call that its caller
-may not make is an event of the log (:mod:`frs.server.refusals`). A failure of the catalogue becomes a rich status; any
-other exception becomes INTERNAL with a reference that is logged with the place it came from.
-Neither requests nor messages of unknown exceptions, which may quote them, reach the service's own log.
+service's phase is checked, a sign-in is logged, the request is decoded and validated, the servicer runs. A stream ends
+when its caller may not go on (:mod:`frs.server.standing`), or when the service may answer nobody any more
+(:meth:`frs.server.readiness.Readiness.require`). A call that its caller may not make is an event of the log
+(:mod:`frs.server.refusals`). A failure of the catalogue becomes a rich status; any other exception becomes INTERNAL
+with a reference that is logged with the place it came from. Neither requests nor messages of unknown exceptions, which
+may quote them, reach the service's own log.
 """
 
 from __future__ import annotations

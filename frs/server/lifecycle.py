@@ -22,13 +22,24 @@ import structlog
 from frs import __version__
 from frs.access.admission import Admission
 from frs.access.credentials import Credentials
+from frs.access.limits import Quotas
+from frs.access.tokens import TokenVerifier
 from frs.access.trust import Trust
 from frs.clock import Clock, SystemClock
 from frs.server.application import Application
+from frs.server.bearers import Bearers
 from frs.server.folders import certs_folder, require_database, require_initialised, server_file
 from frs.server.health import Health, report
 from frs.server.interceptors import Edge
-from frs.server.listening import MIB, check_addresses, listen, make_server, reachable, server_credentials
+from frs.server.listening import (
+    MIB,
+    check_addresses,
+    check_token_address,
+    listen,
+    make_server,
+    reachable,
+    server_credentials,
+)
 from frs.server.metrics import Metrics
 from frs.server.metrics_http import MetricsServer
 from frs.server.probe import Probe, figures
@@ -57,6 +68,8 @@ class Listening:
     version: str
     provider: str
     model: str
+    token_address: str = ""
+    """Host and port for callers with a token and no certificate; empty when there is none."""
 
 
 class Service:
@@ -67,8 +80,10 @@ class Service:
         require_initialised(settings)
         require_database(settings)
         check_addresses(settings.server)
+        check_token_address(settings)
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._bearers = Bearers(TokenVerifier(settings.access)) if settings.access.issuer else None
         self._credentials = Credentials(certs_folder(settings)) if settings.server.tls else None
         self._application = Application(settings, self._clock)
         self._readiness = Readiness()
@@ -96,6 +111,7 @@ class Service:
         server = self._make_server(health, services)
         shown = server_credentials(self._credentials) if self._credentials is not None else None
         address = listen(server, self._settings.server.address, shown)
+        token_address = self._listen_for_tokens(server)
         metrics = self._open_metrics()
         try:
             await server.start()
@@ -107,8 +123,11 @@ class Service:
                 __version__,
                 model.provider,
                 model.id,
+                reachable(token_address) if token_address else "",
             )
-            log.info("listening", address=address, metrics=here.metrics_address, tls=here.tls)
+            log.info(
+                "listening", address=address, metrics=here.metrics_address, tls=here.tls, tokens=here.token_address
+            )
             await asyncio.to_thread(self._begin)
             write_server_file(self._server_file, here)
             await self._serve(health, services, here, announce)
@@ -117,8 +136,18 @@ class Service:
             self._server_file.unlink(missing_ok=True)
             await server.stop(0)
             await services.close()
+            if self._bearers is not None:
+                await asyncio.to_thread(self._bearers.close)
             if metrics is not None:
                 await asyncio.to_thread(metrics.close)
+
+    def _listen_for_tokens(self, server: grpc.aio.Server) -> str:
+        """Bind ``access.token_address``, where no client certificate is asked for; returns it, empty without one."""
+        address = self._settings.access.token_address
+        if not address or self._credentials is None:
+            return ""
+        shown = server_credentials(self._credentials, ask_client=False)
+        return listen(server, address, shown, "access.token_address")
 
     def _stop_asked(self) -> None:
         if self._asked.is_set():
@@ -135,8 +164,10 @@ class Service:
             self._clock,
             tls=settings.server.tls,
             refusals=services.refusals,
+            tokens=self._bearers,
             admission=Admission(self._application.identities, self._trust),
             signing_in=services.signing_in,
+            quotas=Quotas(settings.access),
         )
         self._standing = edge.standing
         server = make_server(edge, settings.server.max_message_mib)
@@ -148,7 +179,10 @@ class Service:
 
     def _notes(self) -> dict[str, str]:
         fault = self._credentials.fault if self._credentials is not None else ""
-        return {"certificates": fault} if fault else {}
+        notes = {"certificates": fault} if fault else {}
+        if self._bearers is not None and (failure := self._bearers.failure) is not None:
+            notes["issuer"] = failure.message
+        return notes
 
     def _open_metrics(self) -> MetricsServer | None:
         address = self._settings.server.metrics_address

@@ -9,7 +9,7 @@ import grpc
 from frs.access.credentials import Credentials, Loaded
 from frs.errors import FrsError, Reason
 from frs.server.addresses import is_loopback, join_address, split_address
-from frs.settings import ServerSettings
+from frs.settings import ServerSettings, Settings
 
 MIB = 1024 * 1024
 # A message above the limit and up to this many times it is read and answered with MESSAGE_TOO_LARGE and its advice;
@@ -68,9 +68,28 @@ def check_addresses(settings: ServerSettings) -> None:
         )
 
 
-def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
+def check_token_address(settings: Settings) -> None:
+    """Raise SETTINGS_INVALID for an address for token holders that nobody could be recognised or protected on."""
+    if not settings.access.token_address:
+        return
+    split_address(settings.access.token_address, "access.token_address")
+    if not settings.access.issuer or not settings.server.tls:
+        what = "access.issuer" if not settings.access.issuer else "server.tls"
+        raise FrsError(
+            Reason.SETTINGS_INVALID,
+            f"access.token_address: callers with a token need {what}",
+            setting="access.token_address",
+        )
+
+
+def listen(
+    server: grpc.aio.Server,
+    address: str,
+    credentials: grpc.ServerCredentials | None,
+    setting: str = "server.address",
+) -> str:
     """Bind the address, in plaintext without credentials, and return it with the port that was bound."""
-    host, _ = split_address(address, "server.address")
+    host, _ = split_address(address, setting)
     try:
         if credentials is None:
             port = server.add_insecure_port(address)
@@ -79,7 +98,7 @@ def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCreden
     except RuntimeError:
         port = 0
     if port == 0:
-        raise FrsError(Reason.SETTINGS_INVALID, f"server.address: cannot listen on {address}")
+        raise FrsError(Reason.SETTINGS_INVALID, f"{setting}: cannot listen on {address}")
     return join_address(host, port)
 
 
