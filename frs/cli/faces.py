@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frs.cli.output import write_private
+from frs.cli.picture_looks import look_of
 
 _ROWS = 14
 _MARGIN = 2
@@ -19,7 +20,7 @@ _MARGIN = 2
 
 def show_faces(pictures: Sequence[bytes]) -> bool:
     """Draw JPEG pictures beside each other on standard output; returns whether the terminal could."""
-    from frs.cli.terminal_pictures import beside, drawn, look_of  # decoders load for a while, and few commands draw
+    from frs.cli.terminal_pictures import beside, drawn  # decoders load for a while, and few commands draw
 
     look = look_of(os.environ, terminal=sys.stdout.isatty())
     given = [picture for picture in pictures if picture]
