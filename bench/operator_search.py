@@ -129,7 +129,7 @@ def _sides(folder: Path, pack: str, threads: int) -> Iterator[Sides]:
         ensure_starter(shelf, SystemClock())
     values = {"models_dir": str(MODELS), "embed": {"pack": pack, "threads": threads}}
     settings = Settings.model_validate({"data_dir": folder / "bare", **values})
-    initialise(settings, SystemClock())
+    initialise(settings, SystemClock(), trial=True)
     application = Application.open(settings)
     people = _people(application)
     _enrol(application, people)
@@ -204,6 +204,7 @@ def _server(data: Path, pack: str, threads: int) -> Iterator[list[Any]]:
         "FRS_MODELS_DIR": str(MODELS),
         "FRS_EMBED__PACK": pack,
         "FRS_EMBED__THREADS": str(threads),
+        "FRS_ACCESS__REQUESTS_PER_SECOND": "100000",
     }
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     channels = []
@@ -214,7 +215,7 @@ def _server(data: Path, pack: str, threads: int) -> Iterator[list[Any]]:
             time.sleep(0.05)
         certs = data / "certs"
         credentials = grpc.ssl_channel_credentials(
-            *((certs / name).read_bytes() for name in ("ca.crt", "administrator.key", "administrator.crt"))
+            *((certs / name).read_bytes() for name in ("ca.crt", "officer.key", "officer.crt"))
         )
         for number in range(max(CLIENTS)):
             # Channels with the same options would share one connection.

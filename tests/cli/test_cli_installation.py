@@ -36,7 +36,19 @@ def test_init_for_scripts(data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["init", "--data", str(data), "--administrator", "root.user", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert Path(said["certificate"]).name == "root.user.crt"
+    assert said["identities"] == []
     assert said["log_vkey"] == (data / "log.vkey").read_text().strip()
+
+
+def test_init_with_identities_to_try_everything_out(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is named with its role, and the certificates are there; without them the next step says how to get one."""
+    assert main(["init", "--data", str(data), "--identities", "--json"]) == 0
+    said = {each["name"]: each for each in json.loads(capsys.readouterr().out)["identities"]}
+    assert said["superintendent"]["role"] == "authorising-officer"
+    assert {"reviewer", "reviewer-two", "officer", "manager"} < set(said)
+    assert all(Path(each["certificate"]).exists() and Path(each["key"]).exists() for each in said.values())
+    assert main(["init", "--data", str(data.with_name("bare"))]) == 0
+    assert "frs identity add NAME --role ROLE" in capsys.readouterr().out
 
 
 def test_identities_are_issued_listed_and_renewed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,13 +39,13 @@ def settings(tmp_path: Path, starter_pack: Pack) -> Settings:
         "server": {"address": "localhost:0", "drain_seconds": 5},
     }
     made = Settings.model_validate(values)
-    initialise(made, SystemClock())
+    initialise(made, SystemClock(), trial=True)
     return made
 
 
 def channel(settings: Settings, address: str) -> grpc.Channel:
     certs = settings.data_dir / "certs"
-    files = ("ca.crt", "administrator.key", "administrator.crt")
+    files = ("ca.crt", "manager.key", "manager.crt")
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(*((certs / f).read_bytes() for f in files)))
 
 

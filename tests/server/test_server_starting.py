@@ -20,7 +20,7 @@ from frs.errors import FrsError, Reason
 from frs.server.addresses import is_loopback
 from frs.server.application import Application
 from frs.server.folders import certs_folder
-from frs.server.installation import initialise
+from frs.server.installation import TRIAL, initialise
 from frs.server.interceptors import Edge
 from frs.server.lifecycle import Service, read_server_file
 from frs.server.listening import check_addresses, listen, make_server, reachable
@@ -41,16 +41,37 @@ def settings(tmp_path: Path, starter_pack: Pack) -> Settings:
 
 
 def test_init_prepares_everything_a_service_needs(settings: Settings) -> None:
-    """Keyring, database, certificates, an administrator with every role, and the log's verifier key."""
+    """Keyring, database, certificates, an administrator who is nothing else, and the log's verifier key."""
     made = initialise(settings, SystemClock(), ["faces.example"])
     assert made.vkey_file.read_text() == f"{made.vkey}\n"
     assert NoteVerifier.parse(made.vkey).name == f"frs.local/{made.installation_id}"
     (administrator,) = identities(made.certs)
-    assert (administrator.name, set(administrator.roles)) == ("administrator", set(Role))
+    assert (administrator.name, set(administrator.roles)) == ("administrator", {Role.ADMINISTRATOR})
     assert oct(settings.data_dir.stat().st_mode)[-3:] == "700"
     application = Application(settings)
     assert application.audit.vkey == made.vkey
     application.close()
+
+
+def test_init_issues_an_identity_for_each_duty_to_who_tries_it_out(settings: Settings) -> None:
+    """Each role by an identity that has it alone, and a second reviewer; again after an interruption."""
+    made = initialise(settings, SystemClock(), trial=True)
+    roles = {item.name: set(item.roles) for item in identities(made.certs)}
+    assert roles.pop("administrator") == {Role.ADMINISTRATOR}
+    assert {name: {role} for name, role in TRIAL.items()} == roles
+    assert set(TRIAL.values()) == set(Role) - {Role.ADMINISTRATOR}
+    assert {each.name for each in made.trial} == set(TRIAL)
+    made.vkey_file.unlink()
+    initialise(settings, SystemClock(), trial=True)
+    assert len(identities(made.certs)) == len(TRIAL) + 1
+
+
+def test_an_administrator_takes_no_other_dutys_name(settings: Settings) -> None:
+    """Two identities of one name would be one person to the log; nothing is made."""
+    with pytest.raises(FrsError) as caught:
+        initialise(settings, SystemClock(), administrator="reviewer", trial=True)
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert not certs_folder(settings).exists()
 
 
 def test_init_never_touches_what_is_there(settings: Settings) -> None:
