@@ -31,6 +31,7 @@ from bench.thresholds_clips import (
     mosaic,
     sample_picture,
 )
+from bench.thresholds_curve import single_curve, track_curve
 from bench.thresholds_lfw import SEED, SPLITS, Scores, Templates, embed_all, rates, search_splits, threshold_at, wilson
 from frs.clock import SystemClock
 from frs.embed.adding import Choice, add_folder
@@ -92,6 +93,7 @@ def main() -> None:
                 "profile": engine.model.profile,
                 "single": [_single(search_splits(templates, size), GRID[pack]) for size in SPLITS],
                 "live": _describe_live(live, GRID[pack]),
+                "curves": [single_curve(templates, pack), track_curve(live.mated, live.non_mated, pack)],
                 "photographs": len(templates.people),
                 "without_usable_face": int((~templates.usable).sum()),
                 "seconds": round(time.monotonic() - begin),

@@ -176,6 +176,22 @@ class ThresholdDefault:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreCurve:
+    """How often the faces of two strangers score how high, as it was counted for a model and scoring profile."""
+
+    of: str
+    """``single`` (two photographs) or ``track`` (the mean over a track's best frames against a photograph)."""
+    comparisons: int
+    """Comparisons of two different people."""
+    people: int
+    """Among whom they were made."""
+    points: tuple[tuple[float, int], ...]
+    """Ascending scores, and how many comparisons scored as high or higher."""
+    basis: str
+    """What it was measured on, and when."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The model version and scoring profile that a score belongs to."""
 
@@ -190,6 +206,8 @@ class ModelInfo:
     notice: str = ""
     """A warning to show with every result made with this pack; empty when there is none."""
     thresholds: tuple[ThresholdDefault, ...] = ()
+    curves: tuple[ScoreCurve, ...] = ()
+    """At most one of each kind; none where the pack has no calibration for the profile."""
 
     @property
     def id(self) -> str:

@@ -50,8 +50,9 @@ def build_engine(pack: Pack, settings: Settings) -> FaceEngine:
         # CUDA is claimed only when both networks run on it.
         provider=next((p for p in (network.provider, recogniser.provider) if p != CUDA), CUDA),
         notice=pack.notice,
-        # The pack's thresholds were measured under its own profile and mean nothing under another.
+        # The pack's thresholds and curves were measured under its own profile and mean nothing under another.
         thresholds=pack.thresholds if profile == pack.profile else (),
+        curves=pack.curves if profile == pack.profile else (),
     )
     return FaceEngine(model, detector, recogniser, settings)
 

@@ -92,11 +92,36 @@ class ThresholdEntry(_Part):
     basis: Text
 
 
+class Curve(_Part):
+    """How often the faces of two strangers score how high."""
+
+    of: Literal["single", "track"]
+    comparisons: int = Field(gt=0)
+    people: int = Field(gt=1)
+    points: tuple[tuple[Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)], Annotated[int, Field(ge=0)]], ...]
+
+    @model_validator(mode="after")
+    def _falls(self) -> Curve:
+        scores, counts = [point[0] for point in self.points], [point[1] for point in self.points]
+        if not scores or scores != sorted(set(scores)):
+            raise ValueError("the scores of a curve do not ascend")
+        if counts != sorted(counts, reverse=True) or counts[0] > self.comparisons:
+            raise ValueError("the counts of a curve do not fall from at most its comparisons")
+        return self
+
+
 class Calibration(_Part):
-    """What the thresholds were measured on."""
+    """What the thresholds and curves were measured on."""
 
     data_set: Text
     date: date
+    curves: tuple[Curve, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Calibration:
+        if len({curve.of for curve in self.curves}) != len(self.curves):
+            raise ValueError("there is more than one curve of a kind")
+        return self
 
 
 class Manifest(_Part):

@@ -22,7 +22,7 @@ from frs.embed.manifest import (
 )
 from frs.errors import FrsError, Reason
 from frs.settings import Settings
-from frs.types import ThresholdDefault
+from frs.types import ScoreCurve, ThresholdDefault
 
 __all__ = ["ModelFile", "Pack", "find_pack", "load_pack", "pack_version", "write_manifest"]
 
@@ -58,6 +58,7 @@ class Pack:
     notice: str
     """A warning to show with every result made with this pack; empty when there is none."""
     thresholds: tuple[ThresholdDefault, ...]
+    curves: tuple[ScoreCurve, ...]
     version: str
     """First 12 hexadecimal digits of :func:`pack_version`'s digest."""
 
@@ -140,5 +141,16 @@ def _pack(folder: Path, manifest: Manifest) -> Pack:
         profile=manifest.profile,
         notice=manifest.notice,
         thresholds=tuple(ThresholdDefault(t.mode, t.score, t.basis) for t in manifest.thresholds),
+        curves=_curves(manifest),
         version=pack_version(manifest),
+    )
+
+
+def _curves(manifest: Manifest) -> tuple[ScoreCurve, ...]:
+    calibration = manifest.calibration
+    if calibration is None:
+        return ()
+    basis = f"{calibration.data_set}, measured on {calibration.date.isoformat()}"
+    return tuple(
+        ScoreCurve(curve.of, curve.comparisons, curve.people, curve.points, basis) for curve in calibration.curves
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from frs.embed.catalogue import CATALOGUE, CatalogueEntry
-from frs.embed.manifest import Manifest, ThresholdEntry
-from frs.embed.starter import THRESHOLDS
+from frs.embed.manifest import Calibration, Curve, Manifest, ThresholdEntry
+from frs.embed.starter import CALIBRATION, THRESHOLDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -35,7 +36,8 @@ def test_every_pack_is_documented(entry: CatalogueEntry) -> None:
 def test_every_field_of_the_manifest_is_documented() -> None:
     """Each field stands in docs/models.md."""
     text = (DOCS / "models.md").read_text()
-    assert {name for name in field_names(Manifest) if f"`{name}`" not in text} == set()
+    names = field_names(Manifest) | field_names(Calibration) | field_names(Curve)
+    assert {name for name in names if f"`{name}`" not in text} == set()
 
 
 @pytest.mark.parametrize("command", ["list", "show", "install", "add", "verify"])
@@ -49,3 +51,14 @@ def test_every_shipped_threshold_is_documented(threshold: ThresholdEntry) -> Non
     """Each threshold the starter pack ships stands in docs/thresholds.md under its mode."""
     row = rf"^\| {threshold.mode} \| {threshold.score:.3f} \|"
     assert re.search(row, (DOCS / "thresholds.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("curve", CALIBRATION.curves, ids=[curve.of for curve in CALIBRATION.curves])
+def test_every_shipped_curve_was_measured(curve: Curve) -> None:
+    """The counts that the starter pack ships are those of bench/results/thresholds.json, as far as they go."""
+    measured = json.loads((DOCS.parent / "bench" / "results" / "thresholds.json").read_text())
+    assert measured["machine"]["date"] == CALIBRATION.date.isoformat()
+    (found,) = (each for each in measured["packs"]["starter"]["curves"] if each["of"] == curve.of)
+    assert (found["comparisons"], found["people"]) == (curve.comparisons, curve.people)
+    assert [tuple(point) for point in found["points"][: len(curve.points)]] == list(curve.points)
+    assert all(count == 0 for _, count in found["points"][len(curve.points) :])

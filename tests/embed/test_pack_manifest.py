@@ -41,6 +41,11 @@ def make_pack(folder: Path, *, name: str = "little", profile: Any = "plain", rec
     return load_pack(folder)
 
 
+def curves(**change: object) -> dict[str, Any]:
+    curve = {"of": "single", "comparisons": 10, "people": 5, "points": [[0.5, 3], [0.6, 1]]} | change
+    return {"data_set": "none", "date": "2026-01-01", "curves": [curve]}
+
+
 def alter(folder: Path, change: dict[str, Any]) -> None:
     path = folder / "manifest.json"
     value = json.loads(path.read_text())
@@ -57,6 +62,17 @@ def test_pack_reads_back_as_written(tmp_path: Path) -> None:
     assert [(t.mode, t.score) for t in pack.thresholds] == [(Mode.OPERATOR, 0.5)]
     assert len(pack.version) == 12
     assert int(pack.version, 16) >= 0
+
+
+def test_a_curve_is_read_with_its_data_set(tmp_path: Path) -> None:
+    """What strangers score is read back with what it was measured on, and changes no version."""
+    version = make_pack(tmp_path).version
+    assert load_pack(tmp_path).curves == ()
+    alter(tmp_path, {"calibration": curves()})
+    (curve,) = load_pack(tmp_path).curves
+    assert (curve.of, curve.comparisons, curve.people, curve.points) == ("single", 10, 5, ((0.5, 3), (0.6, 1)))
+    assert curve.basis == "none, measured on 2026-01-01"
+    assert load_pack(tmp_path).version == version
 
 
 def test_version_follows_the_files_and_nothing_else(tmp_path: Path) -> None:
@@ -115,6 +131,11 @@ def test_absent_folder_is_not_found(tmp_path: Path) -> None:
         ({"made_at": "2026-01-01T00:00:00"}, "made_at"),
         ({"licence": {"url": "x"}}, "licence.name"),
         ({"calibration": None}, "calibration"),
+        ({"calibration": curves(points=[[0.5, 3], [0.4, 2]])}, "ascend"),
+        ({"calibration": curves(points=[[0.5, 3], [0.6, 4]])}, "fall"),
+        ({"calibration": curves(points=[[0.5, 11]])}, "fall"),
+        ({"calibration": curves(points=[])}, "ascend"),
+        ({"calibration": curves() | {"curves": curves()["curves"] * 2}}, "more than one curve"),
         ({"thresholds": [{"mode": "live", "score": 2, "basis": "b"}]}, "thresholds.0.score"),
         ({"thresholds": [{"mode": "never", "score": 0.2, "basis": "b"}]}, "thresholds.0.mode"),
         ({"thresholds": [{"mode": "live", "score": s, "basis": "b"} for s in (0.1, 0.2)]}, "more than one"),

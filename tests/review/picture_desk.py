@@ -70,7 +70,9 @@ def open_desk(
     installation: Installation, people: tuple[bytes, ...], review: ReviewSettings | None = None
 ) -> PictureDesk:
     """Play two people past a camera, of whom the first is on a list of three."""
-    settings: Settings = installation.settings.model_copy(update={"review": review or ReviewSettings(frame_pixels=512)})
+    settings: Settings = installation.settings.model_copy(
+        update={"review": review or ReviewSettings(frame_pixels=512, saliency_grid=5)}
+    )
     stage = Stage(installation, installation.clock, settings)
     stage.activate("wanted", [("N-0", people[0]), ("N-3", people[3]), ("N-4", people[4])])
     deployment = stage.open("wanted")
