@@ -172,6 +172,9 @@ class ReviewSettings(_Group):
     )
     frame_pixels: int = Field(1280, ge=320, le=4096, description="Longer side of the frame that is kept, pixels.")
     vigilance_rate: float = Field(0.0, ge=0, le=1, description="Vigilance checks for each live alert.")
+    vigilance_delay_seconds: float = Field(
+        60.0, ge=0, le=600, description="A check enters the queue within so long after the alert it is due for."
+    )
     saliency_grid: int = Field(
         7, ge=3, le=16, description="Regions along each side of the face in the map of what drives the similarity."
     )

@@ -34,11 +34,13 @@ class CaseClosing:
             tx.connection.execute(alert_feed.insert().values(alert_id=row.alert_id, kind="expired", created_at=now))
             self._desk.append(tx, Action.ALERT_EXPIRED, Actor.system(), row, _so_far(row))
 
-    def unreviewed(self, tx: Transaction, alert_id: str | None, job_id: str | None, probe_id: str | None) -> int:
+    def unreviewed(
+        self, tx: Transaction, alert_id: str | None, job_id: str | None, probe_id: str | None, case_id: str | None
+    ) -> int:
         """Close what is being erased; see :meth:`frs.review.cases.Cases.close_unreviewed`."""
-        assert (alert_id, job_id, probe_id).count(None) == 2, "one thing is erased at a time"
+        assert (alert_id, job_id, probe_id, case_id).count(None) == 3, "one thing is erased at a time"
         table = review_case.c
-        of = {table.alert_id: alert_id, table.job_id: job_id, table.probe_id: probe_id}
+        of = {table.alert_id: alert_id, table.job_id: job_id, table.probe_id: probe_id, table.id: case_id}
         theirs = next(column == name for column, name in of.items() if name is not None)
         rows = tx.connection.execute(sa.select(review_case).where(theirs, queue.is_open())).all()
         now = self._desk.clock.now()

@@ -163,7 +163,7 @@ def concerns(row: sa.Row[Any], facts: Facts, candidates: Sequence[Candidate] | N
 
 def _shown(row: sa.Row[Any]) -> Facts:
     check = ShownCheck.from_json(row.shown)
-    return Facts((check.candidate,), check.camera, check.captured_at, check.erased)
+    return Facts((check.candidate,), check.camera, check.captured_at, check.pseudonymous)
 
 
 def _without_scores(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -200,14 +200,20 @@ class Cases:
         return self._escalation.look()
 
     def close_unreviewed(
-        self, tx: Transaction, *, alert_id: str | None = None, job_id: str | None = None, probe_id: str | None = None
+        self,
+        tx: Transaction,
+        *,
+        alert_id: str | None = None,
+        job_id: str | None = None,
+        probe_id: str | None = None,
+        case_id: str | None = None,
     ) -> int:
         """Close what is erased and undecided as unreviewed, and empty what reviewers wrote about any of it.
 
-        Of an alert, of every probe of a job, or of one probe. Called by whoever erases, in that act; returns how many
-        cases were closed.
+        Of an alert, of every probe of a job, of one probe, or one case (a vigilance check). Called by whoever erases,
+        in that act; returns how many cases were closed.
         """
-        return self._closing.unreviewed(tx, alert_id, job_id, probe_id)
+        return self._closing.unreviewed(tx, alert_id, job_id, probe_id, case_id)
 
     def empty_texts(self, tx: Transaction, *, probe_id: str) -> None:
         """Empty what reviewers wrote about a probe of which one person is erased: others are still to be decided."""

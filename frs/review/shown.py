@@ -36,6 +36,8 @@ class ShownCheck:
     """Whether an alert raised then keeps its frame (review.keep_frame)."""
     erased: bool = False
     """Whether an alert of its age has lost its pictures."""
+    pseudonymous: bool = False
+    """Whether an alert of its age has lost what names the person."""
 
     def as_json(self) -> dict[str, Json]:
         """Return it as it is stored."""
@@ -49,6 +51,7 @@ class ShownCheck:
             "reference_taken_on": self.reference_taken_on,
             "with_frame": self.with_frame,
             "erased": self.erased,
+            "pseudonymous": self.pseudonymous,
         }
 
     @classmethod
@@ -66,4 +69,4 @@ class ShownCheck:
 
     def unnamed(self, pseudonym: str) -> ShownCheck:
         """Return it as of when an alert has been erased: its nominal is a pseudonym."""
-        return replace(self.without_pictures(), candidate=replace(self.candidate, nominal=pseudonym))
+        return replace(self.without_pictures(), candidate=replace(self.candidate, nominal=pseudonym), pseudonymous=True)

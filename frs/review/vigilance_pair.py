@@ -12,9 +12,6 @@ from datetime import datetime
 
 from frs.types import ModelInfo
 
-FRAME = b"frame"
-"""Context under which the whole photograph is sealed, beside those of an alert's two pictures."""
-
 
 @dataclass(frozen=True, slots=True)
 class PairDraft:

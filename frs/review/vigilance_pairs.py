@@ -8,29 +8,29 @@ decided on it still counts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 import sqlalchemy as sa
 
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
-from frs.embed.blurring import Box, bystanders, portrait, scaled
+from frs.embed.blurring import Box, bystanders, portrait
 from frs.embed.decoding import encode_jpeg
 from frs.embed.engine import Analysis, FaceEngine
 from frs.errors import FrsError, Reason
-from frs.match.alerting import PROBE, REFERENCE
+from frs.match.alerting import FRAME, PROBE, REFERENCE
+from frs.match.frames import FrameKeeping, KeptFrame, Scene
 from frs.match.newest import newest_first
-from frs.review.vigilance_pair import FRAME, PairDraft, VigilancePair, pair_digest, pair_owner
+from frs.review.vigilance_pair import PairDraft, VigilancePair, pair_digest, pair_owner
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import review_case, subject, vigilance_pair
 from frs.store.vault import Vault, is_pseudonym
-from frs.types import Actor, Event, Face, Json, Page, Picture, References, new_id
+from frs.types import Actor, Event, Face, Json, Page, References, new_id
 from frs.watchlist.faces import choose_face
 
 __all__ = ["PairDraft", "VigilancePair", "VigilancePairs"]
@@ -52,6 +52,8 @@ class _Compared:
     reference: Analysis
     reference_face: Face
     score: float
+    frame: KeptFrame
+    """The whole photograph, as an alert's frame is kept."""
 
 
 class VigilancePairs:
@@ -62,6 +64,8 @@ class VigilancePairs:
     ) -> None:
         self._database, self._vault, self._audit, self._engine = database, vault, audit, engine
         self._settings, self._clock = settings, clock
+        # Whether a check shows its frame is for the policy of its day to say.
+        self._frames = FrameKeeping(engine, settings.review.model_copy(update={"keep_frame": True}))
         self._on_removed: tuple[OnRemoved, ...] = ()
 
     def heed_removals(self, listener: OnRemoved) -> None:
@@ -141,7 +145,9 @@ class VigilancePairs:
         held, reference_face = self._look(reference, "reference", least)
         templates = self._engine.embed([face, reference_face])
         score = float(np.dot(templates[0], templates[1]))
-        return _Compared(seen, face, held, reference_face, score)
+        frame = self._frames.keep(Scene(probe, face.box, _others(seen, face)))
+        assert frame is not None  # there is a scene, and it is to be kept
+        return _Compared(seen, face, held, reference_face, score, frame)
 
     def _look(self, data: bytes, which: str, least: Any) -> tuple[Analysis, Face]:
         try:
@@ -153,8 +159,6 @@ class VigilancePairs:
 
     def _row(self, name: str, actor: Actor, draft: PairDraft, digest: str, found: _Compared) -> dict[str, Any]:
         owner, seal, model = pair_owner(name), self._vault.seal, self._engine.model
-        others = bystanders(found.face.box, [each.box for each in found.probe.faces], found.probe.faint)
-        frame, boxes = self._frame(found.probe.picture, (found.face.box, *others))
         return {
             "id": name,
             "matching": draft.matching,
@@ -168,20 +172,11 @@ class VigilancePairs:
             "reference_quality": found.reference_face.quality.as_json(),
             "probe_sealed": seal(owner, _portrait(found.probe, found.face), PROBE),
             "reference_sealed": seal(owner, _portrait(found.reference, found.reference_face), REFERENCE),
-            "frame_sealed": seal(owner, frame, FRAME),
-            "frame_faces": [*map(list, boxes)],
+            "frame_sealed": seal(owner, found.frame.jpeg, FRAME),
+            "frame_faces": found.frame.faces_json(),
             "created_at": self._clock.now(),
             "created_by": actor.name,
         }
-
-    def _frame(self, picture: Picture, boxes: Sequence[Box]) -> tuple[bytes, tuple[Box, ...]]:
-        """Return the whole photograph as an alert's frame is kept, with the boxes of the faces in it."""
-        height, width = picture.shape[:2]
-        factor = min(1.0, self._settings.review.frame_pixels / max(height, width))
-        if factor < 1.0:
-            size = max(1, round(width * factor)), max(1, round(height * factor))
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return encode_jpeg(picture), tuple(scaled(box, factor) for box in boxes)
 
     def _get(self, connection: sa.Connection, pair_id: str) -> VigilancePair:
         row = connection.execute(held_pairs().where(vigilance_pair.c.id == pair_id)).one_or_none()
@@ -191,8 +186,11 @@ class VigilancePairs:
 
 
 def _portrait(found: Analysis, face: Face) -> bytes:
-    others = bystanders(face.box, [each.box for each in found.faces], found.faint)
-    return encode_jpeg(portrait(found.picture, face.box, others))
+    return encode_jpeg(portrait(found.picture, face.box, _others(found, face)))
+
+
+def _others(found: Analysis, face: Face) -> tuple[Box, ...]:
+    return bystanders(face.box, [each.box for each in found.faces], found.faint)
 
 
 def held_pairs() -> sa.Select[Any]:

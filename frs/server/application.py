@@ -47,9 +47,12 @@ from frs.review.assignments import Assignments
 from frs.review.case import Decision
 from frs.review.cases import Cases, Settled
 from frs.review.pictures import CasePictures
+from frs.review.vigilance import Vigilance
+from frs.review.vigilance_ageing import VigilanceAgeing
 from frs.review.vigilance_pairs import VigilancePairs
 from frs.server.journal import Journal
 from frs.server.upkeep import Upkeep
+from frs.server.vigilance_timer import VigilanceTimer
 from frs.settings import Settings
 from frs.store.database import Transaction
 from frs.store.opening import open_store
@@ -133,6 +136,11 @@ class Application:
         self.cases.on_settled(self.assignments.case_settled)
         self.cases.on_closed(lambda tx, *_: tx.after_commit(self.alert_bell.ring))
         self.cases.on_closed(self.assignments.case_closed)
+        self.vigilance = Vigilance(database, audit, self.cases, watchlists, engine.model, settings, clock)
+        self.live.heed_alerts(self.vigilance.alert_raised)
+        self.cases.on_settled(self.vigilance.decided)
+        self.cases.on_closed(self.vigilance.closed)
+        self.vigilance_pairs.heed_removals(self.vigilance.pair_removed)
         self.backups = Backups(database, self.keyring, audit, settings, clock)
         self.key_rotation = KeyRotation(database, self.keyring, audit)
         self.holds = Holds(database, vault, audit, clock)
@@ -218,6 +226,10 @@ class Application:
         )
         self._upkeep.start()
         self._stack.callback(self._upkeep.close)
+        ageing = VigilanceAgeing(self.database, self.vault, self.cases, self.settings.retention, self.clock)
+        checks = VigilanceTimer(self.vigilance, ageing, self.settings.retention.run_seconds)
+        checks.start()
+        self._stack.callback(checks.close)
         self.jobs.start()
         self._stack.callback(self.jobs.close)
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from frs.audit.log import EventFilter
 from frs.embed.decoding import decode_picture
 from frs.errors import FrsError, Reason
-from frs.match.alerting import PROBE, REFERENCE
-from frs.review.vigilance_pair import FRAME, PairDraft, pair_owner
+from frs.match.alerting import FRAME, PROBE, REFERENCE
+from frs.review.vigilance_pair import PairDraft, pair_owner
 from frs.review.vigilance_pairs import VigilancePairs
 from frs.store.schema import vigilance_pair
 from frs.types import Actor, Role
