@@ -9,24 +9,27 @@ from pathlib import Path
 from rich.text import Text
 
 from frs.cli.case_view import write_pictures
-from frs.cli.output import short, when
+from frs.cli.output import short, when, write_private
 from frs.cli.review_screen import Screen
 from frs.cli.terminal_pictures import Look, beside, drawn
 from frs.errors import FrsError
 from frs.v1 import common_pb2 as common
 from frs.v1 import review_pb2 as pb
 
-_ROWS, _FRAME_ROWS, _BESIDE = 11, 18, 4
+_BESIDE = 4
+_SHORT = 8  # of an id, where a line must fit
 _STYLES = {common.GRADING_RED: "bold white on red", common.GRADING_AMBER: "black on yellow"}
 
 
 class Page:
     """Shows a case. Its candidates keep the numbers that they had when they were first shown, whatever they score."""
 
-    def __init__(self, screen: Screen, look: Look, folder: Path, case: pb.Case, waiting: int) -> None:
-        """Write the pictures into ``folder``; ``waiting`` cases wait behind this one."""
+    def __init__(
+        self, screen: Screen, look: Look, folder: Path, case: pb.Case, waiting: int = 0, decided: int = 0
+    ) -> None:
+        """Write the pictures into ``folder``; ``waiting`` cases wait behind this one, ``decided`` are done."""
         self._screen, self._look, self._folder = screen, look, folder
-        self.case, self._waiting = case, waiting
+        self.case, self._waiting, self._decided = case, waiting, decided
         self.files = write_pictures(case, folder)
 
     @property
@@ -49,7 +52,7 @@ class Page:
         references = [each.reference_image_jpeg for each in self.case.candidates]
         for start in range(0, max(1, len(references)), _BESIDE):
             shown = [each for each in references[start : start + _BESIDE] if each]
-            self._draw([self.case.probe_image_jpeg, *shown], _ROWS)
+            self._draw([self.case.probe_image_jpeg, *shown], self._screen.picture_rows)
         if self._look is Look.FILES:
             for path in self.files:
                 self._screen.say(f"  {path}", "dim")
@@ -61,7 +64,16 @@ class Page:
         elif self._look is Look.FILES:
             self._screen.say(next(f"  {path}" for path in self.files if path.stem.endswith("-frame")))
         else:
-            self._draw([self.case.frame_image_jpeg], _FRAME_ROWS)
+            self._draw([self.case.frame_image_jpeg], self._screen.picture_rows + 4)
+
+    def show_map(self, png: bytes) -> None:
+        """Draw the map of what drives the similarity, or name its file."""
+        path = self._folder / f"{self.case.name.removeprefix('cases/')}-map.png"
+        write_private(path, png)
+        self._screen.say("The face, the reference, and the regions of each that drive the similarity:")
+        if self._look is Look.FILES:
+            self._screen.say(f"  {path}")
+        self._draw([png], self._screen.picture_rows)
 
     def _draw(self, pictures: Sequence[bytes], rows: int) -> None:
         given = [each for each in pictures if each]
@@ -75,12 +87,14 @@ class Page:
     def _header(self) -> list[Text]:
         case = self.case
         grading = Text(f" {short(common.Grading.Name(case.grading)).upper()} ", _STYLES.get(case.grading, "reverse"))
-        place = f"{case.camera_id} in {case.deployment or case.job}"
-        head = Text.assemble(grading, f" {case.name}  {place}  {when(case.capture_time)}")
+        place = f"{case.camera_id} in {self._name(case.deployment or case.job)}"
+        head = Text.assemble(grading, f" {self._name(case.name)}  {place}  {when(case.capture_time)}")
         behind = f"{self._waiting} more wait" if self._waiting else "nothing else waits"
         told = [f"reviewer {case.decisions_made + 1} of {case.reviewers_needed}", behind]
         if case.escalations:
-            told.insert(0, "ESCALATED: nobody took it in time")
+            told.insert(0, "ESCALATED")
+        if self._decided:
+            told.append(f"{self._decided} decided")
         if case.HasField("expire_time"):
             left = (case.expire_time.ToDatetime(UTC) - datetime.now(UTC)).total_seconds()
             told.append(f"stale in {max(0, int(left)) // 60} min")
@@ -91,6 +105,11 @@ class Page:
             lines.append(Text(f"  {case.camera_id}: who is this? The picture left, then the candidates:"))
             lines += [Text(f"  {number} {self._whom(each)}") for number, each in enumerate(case.candidates, 1)]
         return lines
+
+    def _name(self, resource: str) -> str:
+        """Return a resource name, its id cut where lines must fit."""
+        collection, _, given = resource.partition("/")
+        return f"{collection}/{given[:_SHORT]}" if self._screen.in_place else resource
 
     def _whom(self, candidate: common.Candidate) -> str:
         return f"{candidate.nominal} of {candidate.watchlist.removeprefix('watchlists/')}"

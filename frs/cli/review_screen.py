@@ -16,6 +16,8 @@ from frs.cli.keystrokes import ENTER, Keystrokes
 WARN_SECONDS = 60
 """Left of a claim when the reviewer is warned."""
 _BELL = "\a"
+_OTHER_ROWS = 11  # three of the header, four of the form, the question, its choices in two, and the cursor's
+_LEAST_ROWS, _MOST_ROWS = 6, 32
 
 
 class Screen:
@@ -32,6 +34,11 @@ class Screen:
     def columns(self) -> int:
         """How many characters a line has."""
         return self._console.width
+
+    @property
+    def picture_rows(self) -> int:
+        """How many lines pictures may have so that header, form and question fit below each other."""
+        return min(_MOST_ROWS, max(_LEAST_ROWS, self._console.height - _OTHER_ROWS))
 
     def begin(self, lines: Sequence[Text]) -> None:
         """Begin a page."""
