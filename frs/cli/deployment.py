@@ -35,10 +35,12 @@ def _show(deployment: pb.Deployment, as_json: bool) -> None:
             ("state", short(pb.DeploymentState.Name(deployment.state))),
             ("purpose", deployment.purpose),
             ("place", deployment.place),
+            ("site", deployment.site),
             ("authorising officer", deployment.authorising_officer),
             ("from", when(deployment.start_time)),
             ("until", when(deployment.end_time)),
             ("watchlists", ", ".join(f"{v.watchlist} version {v.version}" for v in deployment.versions_at_open)),
+            ("review", _review(deployment.review_policy)),
             ("opened by", deployment.opened_by),
             ("closed", f"{when(deployment.close_time)} {deployment.closed_by} {deployment.close_reason}".strip()),
         ]
@@ -50,6 +52,13 @@ def _show(deployment: pb.Deployment, as_json: bool) -> None:
     )
 
 
+def _review(policy: pb.ReviewPolicy) -> str:
+    reviewers = "one reviewer" if policy.reviewers == 1 else f"{policy.reviewers} independent reviewers"
+    officers = "before" if policy.officers_before_adjudication else "after"
+    checks = f", {policy.vigilance_rate:g} vigilance checks for each alert" * bool(policy.vigilance_rate)
+    return f"{reviewers}, officers {officers} adjudication{checks}"
+
+
 @app.command("open")
 def open_deployment(
     watchlists: Annotated[list[str], typer.Argument(help="Watchlists to search.")],
@@ -59,6 +68,22 @@ def open_deployment(
     until: Annotated[str, typer.Option(help="End: an instant with its zone, or a span such as 4h.")],
     start: Annotated[str | None, typer.Option(help="Start; now by default.")] = None,
     cooldown: Annotated[float | None, typer.Option(help="Seconds between alerts for a person on a camera.")] = None,
+    site: Annotated[str, typer.Option(help="Site, where identities are limited to one: a lower-case name.")] = "",
+    reviewers: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, help="Independent reviewers who must decide each alert; else the policy's."),
+    ] = None,
+    officers_before_adjudication: Annotated[
+        bool | None,
+        typer.Option(
+            "--officers-before-adjudication/--officers-after-adjudication",
+            help="Whether officers are sent alerts that nobody has compared yet; else the policy's.",
+        ),
+    ] = None,
+    vigilance_rate: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Vigilance checks for each alert; else the policy's."),
+    ] = None,
     data: Data = None,
     address: Address = None,
     identity: Identity = DEFAULT_IDENTITY,
@@ -74,6 +99,12 @@ def open_deployment(
         end_time=timestamp(instant(until)),
         start_time=timestamp(instant(start)) if start else None,
         cooldown_seconds=cooldown,
+        site=site,
+        review_policy=pb.ReviewPolicy(
+            reviewers=reviewers or 0,
+            officers_before_adjudication=officers_before_adjudication,
+            vigilance_rate=vigilance_rate,
+        ),
     )
     _show(call(client, stub.OpenDeployment, pb.OpenDeploymentRequest(deployment=wanted)), as_json)
 
@@ -89,12 +120,13 @@ def list_deployments(
         show_messages(found)
         return
     show_table(
-        ("deployment", "state", "place", "from", "until", "faces seen", "alerts"),
+        ("deployment", "state", "place", "site", "from", "until", "faces seen", "alerts"),
         [
             (
                 d.name.removeprefix("deployments/"),
                 short(pb.DeploymentState.Name(d.state)),
                 d.place,
+                d.site,
                 when(d.start_time),
                 when(d.end_time),
                 sum(c.faces_seen for c in d.cameras),
