@@ -3,7 +3,8 @@
 Whoever holds a credential, a camera gone mad or somebody who took it, cannot take the service from the others or find
 out by trying. Each limit is a token bucket (a sustained rate with a burst) or a count of what is under way, kept by the
 identity's name whatever credential it shows, in constant memory. What takes power away (stopping a deployment,
-withdrawing a person) and health are counted apart, so that no flood of the same identity's other calls holds them up.
+withdrawing a person, limiting and revoking an identity) and health are counted apart, so that no flood of the same
+identity's other calls holds them up.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from frs.settings import AccessSettings
 
 MOST_IDENTITIES = 10_000
 """How many are remembered; an identity beyond it starts with full buckets, as after a minute of silence."""
-APART = frozenset({"/frs.v1.DeploymentService/StopDeployment", "/frs.v1.WatchlistService/WithdrawSubject"})
+APART = frozenset(
+    {
+        "/frs.v1.DeploymentService/StopDeployment",
+        "/frs.v1.WatchlistService/WithdrawSubject",
+        "/frs.v1.IdentityService/LimitIdentity",
+        "/frs.v1.IdentityService/RevokeIdentity",
+    }
+)
 STANDARD = "/grpc."
 _MIB = 1024 * 1024
+_ONE = 1 - 1e-6
+"""One, as sums of fractions of seconds make it."""
 
 
 class Bucket:
@@ -34,9 +44,9 @@ class Bucket:
         self._level, self._at = capacity, now
 
     def wait(self, now: float) -> float:
-        """Return the seconds until something may be taken; 0 when it may be now."""
+        """Return the seconds until there is one to take; 0 when there is."""
         self._fill(now)
-        return 0.0 if self._level > 0 else (1 - self._level) / self._rate
+        return 0.0 if self._level >= _ONE else (1 - self._level) / self._rate
 
     def debt(self, now: float) -> float:
         """Return the seconds until what was overdrawn is paid back."""

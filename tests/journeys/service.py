@@ -126,6 +126,8 @@ def environment(models: Path, **more: str) -> dict[str, str]:
         "FRS_MODELS_DIR": str(models),
         "FRS_EMBED__THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        # One identity is refused hundreds of methods within seconds here.
+        "FRS_ACCESS__REFUSALS_PER_MINUTE": "100000",
         # Each start would compile the libraries anew where bytecode is not written beside them.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "pycache"),

@@ -6,18 +6,21 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from frs.access.authority import Authority
 from frs.access.credentials import Credentials
+from frs.access.limits import Quotas
 from frs.clock import SystemClock
 from frs.server.interceptors import Edge
 from frs.server.listening import listen, make_server, server_credentials
 from frs.server.metrics import Metrics
 from frs.server.readiness import Phase, Readiness
 from frs.server.validation import Limits
+from frs.settings import AccessSettings
 from frs.types import Role
 
 MIB = 1024 * 1024
@@ -27,7 +30,12 @@ class RunningEdge:
     """The server on a thread of its own."""
 
     def __init__(
-        self, certs: Path, register: Callable[[grpc.aio.Server, Readiness], None], *, tls: bool = True
+        self,
+        certs: Path,
+        register: Callable[[grpc.aio.Server, Readiness], None],
+        *,
+        tls: bool = True,
+        access: AccessSettings | None = None,
     ) -> None:
         self.certs = certs
         self.metrics = Metrics()
@@ -36,6 +44,7 @@ class RunningEdge:
         self.loop = asyncio.new_event_loop()
         self._register = register
         self._tls = tls
+        self._quotas = Quotas(access) if access is not None else None
         self._bound = threading.Event()
         self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
@@ -44,7 +53,7 @@ class RunningEdge:
     async def _serve(self) -> None:
         limits = Limits(picture_bytes=1 * MIB, message_bytes=2 * MIB)
         self._stop = asyncio.Event()
-        self.interceptor = Edge(self.readiness, limits, self.metrics, SystemClock(), tls=self._tls)
+        self.interceptor = Edge(self.readiness, limits, self.metrics, SystemClock(), tls=self._tls, quotas=self._quotas)
         self.server = make_server(self.interceptor, 2)
         self._register(self.server, self.readiness)
         shown = server_credentials(Credentials(self.certs)) if self._tls else None
@@ -85,8 +94,8 @@ def run_edge(certs: Path) -> Iterator[Callable[..., RunningEdge]]:
     """Start the edge in front of what ``register`` adds to the server."""
     running: list[RunningEdge] = []
 
-    def start(register: Callable[[grpc.aio.Server, Readiness], None], *, tls: bool = True) -> RunningEdge:
-        edge = RunningEdge(certs, register, tls=tls)
+    def start(register: Callable[[grpc.aio.Server, Readiness], None], **options: Any) -> RunningEdge:
+        edge = RunningEdge(certs, register, **options)
         running.append(edge)
         return edge
 
