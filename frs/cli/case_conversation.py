@@ -172,6 +172,8 @@ class Conversation:
             explained = call(self._client, self._stub.ExplainCase, request, _LONG_SECONDS)
         except FrsError as error:
             self._screen.say(f"No explanation: {error.message}")
+            for notice in sorted({each.notice for each in self._page.case.candidates if each.notice}):
+                self._screen.say(f"  {notice}", "dim")
             return None
         for sentence in () if with_map else explained.sentences:
             self._screen.say(f"  {sentence}")

@@ -122,8 +122,6 @@ class Page:
             if each is not None:
                 who = each.nominal if self.of_alert else f"{number} {each.nominal}"
                 self._screen.say(f"  {who}: {_score(each)}", "bold")
-        for notice in sorted({each.notice for each in observed.candidates if each.notice}):
-            self._screen.say(f"  {notice}", "dim")
 
 
 def _score(candidate: common.Candidate) -> str:

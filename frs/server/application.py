@@ -46,7 +46,9 @@ from frs.review.alerts import Alerts
 from frs.review.assignments import Assignments
 from frs.review.case import Decision
 from frs.review.cases import Cases, Settled
+from frs.review.explanations import Explanations
 from frs.review.pictures import CasePictures
+from frs.review.unblurring import Unblurring
 from frs.review.vigilance import Vigilance
 from frs.review.vigilance_ageing import VigilanceAgeing
 from frs.review.vigilance_pairs import VigilancePairs
@@ -129,6 +131,8 @@ class Application:
         self.cases = Cases(
             *(database, vault, audit, self.case_pictures, settings, clock), lambda: self.policy.version, engine.model
         )
+        self.unblurring = Unblurring(database, audit, self.case_pictures)
+        self.explanations = Explanations(database, audit, self.case_pictures, engine, settings.review, clock)
         self.live.heed_alerts(self.cases.open_alert)
         self.jobs.heed_matches(self.cases.open_candidates)
         self.cases.on_settled(lambda tx, _: tx.after_commit(self.alert_bell.ring))

@@ -8,6 +8,7 @@ from typing import Any
 
 from frs.server.alert_reading import AlertReading
 from frs.server.caller import caller
+from frs.server.case_looking import CaseLooking
 from frs.server.case_review import CaseReview
 from frs.server.review_work import ReviewWork
 from frs.v1 import review_pb2, review_pb2_grpc
@@ -16,8 +17,8 @@ from frs.v1 import review_pb2, review_pb2_grpc
 class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
     """Shows alerts and cases to people and takes their decisions."""
 
-    def __init__(self, alerts: AlertReading, cases: CaseReview, work: ReviewWork) -> None:
-        self._alerts, self._cases, self._work = alerts, cases, work
+    def __init__(self, alerts: AlertReading, cases: CaseReview, work: ReviewWork, looking: CaseLooking) -> None:
+        self._alerts, self._cases, self._work, self._looking = alerts, cases, work, looking
 
     async def ListAlerts(self, request: review_pb2.ListAlertsRequest, context: Any) -> review_pb2.ListAlertsResponse:
         """Return a page, newest first, without images."""
@@ -66,3 +67,11 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
     async def DecideCase(self, request: review_pb2.DecideCaseRequest, context: Any) -> review_pb2.Case:
         """Record the caller's decision."""
         return await self._cases.decide(request)
+
+    async def ExplainCase(self, request: review_pb2.ExplainCaseRequest, context: Any) -> review_pb2.Explanation:
+        """Say why the system proposes somebody."""
+        return await self._looking.explain(request)
+
+    async def UnblurFrame(self, request: review_pb2.UnblurFrameRequest, context: Any) -> review_pb2.UnblurFrameResponse:
+        """Show the whole frame, with a reason."""
+        return await self._looking.unblur(request)

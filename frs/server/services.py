@@ -14,6 +14,7 @@ from frs.oversight.statistics import Statistics
 from frs.server.administration import AdministrationServicer
 from frs.server.alert_reading import AlertReading
 from frs.server.application import Application
+from frs.server.case_looking import CaseLooking
 from frs.server.case_review import CaseReview
 from frs.server.consultations import Consultations
 from frs.server.deployments import DeploymentServicer
@@ -60,6 +61,8 @@ UPLOAD_THREADS = 4
 """A last piece is answered when GiBs have been opened and hashed: alerts do not wait behind that."""
 STREAM_WAITING = 1000
 SIGN_IN_THREADS = 4
+MAP_THREADS, MAP_WAITING = 1, 8
+"""A map of regions embeds a face a hundred times: one at a time, and no request waits behind it."""
 ADMINISTRATION_THREADS = 2
 ADMINISTRATION_WAITING = 8
 
@@ -75,6 +78,7 @@ class Services:
         self.frames = Workers("live", settings.live.workers, settings.live.max_streams * 2)
         self.waiting = Workers("streams", STREAM_THREADS, STREAM_WAITING)
         self.uploads = Workers("uploads", UPLOAD_THREADS, STREAM_WAITING)
+        self.maps = Workers("maps", MAP_THREADS, MAP_WAITING)
         self.probing = Workers("probe", 1, 1)
         self.administration = Workers("administration", ADMINISTRATION_THREADS, ADMINISTRATION_WAITING)
         self._refusing = Workers("refusals", 1, STREAM_WAITING)
@@ -111,7 +115,9 @@ class Services:
         self._operator = OperatorServicer(application.operator, consultations, unary)
         alerts = AlertReading(application.alerts, journal, consultations, unary, waiting, stopping)
         cases = CaseReview(application.cases, consultations, unary)
-        self._review = ReviewServicer(alerts, cases, ReviewWork(application.cases, journal, waiting, stopping))
+        looking = CaseLooking(application.explanations, application.unblurring, unary, self.maps)
+        work = ReviewWork(application.cases, journal, waiting, stopping)
+        self._review = ReviewServicer(alerts, cases, work, looking)
         self._officer = OfficerServicer(application.assignments, journal, consultations, unary, waiting, stopping)
         self._vigilance = VigilanceServicer(application.vigilance_pairs, unary)
         self._identities = IdentityServicer(application.identities, journal, unary, self.stops)
@@ -147,6 +153,7 @@ class Services:
             self.frames,
             self.waiting,
             self.uploads,
+            self.maps,
             self.probing,
             self.administration,
             self._refusing,

@@ -19,6 +19,8 @@ from frs.review.case import (
     SeenQuality,
     ShownCase,
 )
+from frs.review.explanation import Explanation
+from frs.review.score_meaning import ScoreMeaning
 from frs.server import names
 from frs.server.conversions.common import GRADINGS, candidate_message
 from frs.server.instants import stamp
@@ -194,3 +196,33 @@ def _subject_name(subject: str | None, candidates: tuple[Candidate, ...]) -> str
         if each.subject == subject:
             return names.make(names.SUBJECT, each.watchlist, each.subject)
     return ""
+
+
+def explanation_message(value: Explanation) -> pb.Explanation:
+    """Return why the system proposes somebody; of an uncalibrated pack the meaning is empty."""
+    return pb.Explanation(
+        case=names.make(names.CASE, value.case),
+        candidate=candidate_message(value.candidate),
+        meaning=_meaning_message(value.meaning),
+        seen_seconds=value.seen_seconds,
+        reference_taken_on=value.reference_taken_on,
+        reference_age_days=value.reference_age_days,
+        reference_source=value.reference_source,
+        sentences=value.sentences,
+        saliency_png=value.saliency_png,
+    )
+
+
+def _meaning_message(value: ScoreMeaning) -> pb.ScoreMeaning:
+    if not value.calibrated:
+        return pb.ScoreMeaning()
+    lower, upper = value.false_match_rate_95
+    return pb.ScoreMeaning(
+        calibrated=True,
+        false_match_rate=value.false_match_rate,
+        false_match_rate_lower=lower,
+        false_match_rate_upper=upper,
+        gallery_size=value.gallery_size,
+        stranger_rate=value.stranger_rate,
+        basis=value.basis,
+    )
