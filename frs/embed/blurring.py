@@ -25,6 +25,8 @@ Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright picture."""
 
 _CELLS = 4
+_SMOOTH = 32
+"""Side at which the mean colours are smoothed, before they are enlarged to the place they cover."""
 # Detectors' boxes end at the brow or the hairline and at the chin, and beside the ears. In shares of the box's sides:
 _ABOVE, _BELOW, _ASIDE = 0.5, 0.25, 0.3
 _SAME = 0.5
@@ -76,8 +78,9 @@ def _hide(picture: Picture, hidden: Picture, box: Box, shown: Box | None) -> Non
         return
     place = picture[top:bottom, left:right]
     coarse = cv2.resize(place, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
-    smooth = cv2.resize(coarse, (right - left, bottom - top), interpolation=cv2.INTER_CUBIC)
-    smooth = cv2.GaussianBlur(smooth, (0, 0), max((right - left), (bottom - top)) / (2 * _CELLS))
+    smooth = cv2.resize(coarse, (_SMOOTH, _SMOOTH), interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.GaussianBlur(smooth, (0, 0), _SMOOTH / (2 * _CELLS))
+    smooth = cv2.resize(smooth, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
     target = hidden[top:bottom, left:right]
     if shown is None:
         target[:] = smooth

@@ -66,13 +66,10 @@ class PictureDesk:
         self.write(sa.update(review_case).where(review_case.c.id == self.case).values(values))
 
 
-def open_desk(
-    installation: Installation, people: tuple[bytes, ...], review: ReviewSettings | None = None
-) -> PictureDesk:
+def open_desk(installation: Installation, people: tuple[bytes, ...]) -> PictureDesk:
     """Play two people past a camera, of whom the first is on a list of three."""
-    settings: Settings = installation.settings.model_copy(
-        update={"review": review or ReviewSettings(frame_pixels=512, saliency_grid=5)}
-    )
+    review = ReviewSettings(frame_pixels=512, saliency_grid=5)
+    settings: Settings = installation.settings.model_copy(update={"review": review})
     stage = Stage(installation, installation.clock, settings)
     stage.activate("wanted", [("N-0", people[0]), ("N-3", people[3]), ("N-4", people[4])])
     deployment = stage.open("wanted")
