@@ -7,6 +7,7 @@ know; texts about this person alone are emptied (:mod:`frs.retention.erasers`).
 
 from __future__ import annotations
 
+import json
 import re
 
 import sqlalchemy as sa
@@ -24,6 +25,9 @@ TEXTS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (schema.job, ("reason", "incident", "authorisation", "error_message")),
     (schema.job_item, ("error_message",)),
     (schema.operator_search, ("reason", "legal_power", "outcome_reason")),
+    (schema.review_decision, ("reason", "observation")),
+    (schema.vigilance_pair, ("source",)),
+    (schema.identity, ("reason",)),
     (schema.hold, ("reason", "release_reason")),
     (schema.erasure, ("reason", "requested_by", "decision_reason")),
     (schema.outside_copy, ("place",)),
@@ -53,13 +57,14 @@ def replace_mentions(tx: Transaction, nominal: str, pseudonym: str) -> int:
     for table, names in TEXTS:
         keys = list(table.primary_key.columns)
         for name in names:
-            column = table.c[name]
-            rows = tx.connection.execute(sa.select(*keys, column).where(column.contains(nominal, autoescape=True)))
+            column = sa.type_coerce(table.c[name], sa.Text)  # an observation is a note within JSON
+            written = json.dumps(nominal)[1:-1] if isinstance(table.c[name].type, sa.JSON) else nominal
+            rows = tx.connection.execute(sa.select(*keys, column).where(column.contains(written, autoescape=True)))
             for *key, text in rows.all():
-                new = replace_mention(text, nominal, pseudonym)
+                new = replace_mention(text, written, pseudonym)
                 if new != text:
                     this = sa.and_(*(part == value for part, value in zip(keys, key, strict=True)))
-                    tx.connection.execute(table.update().where(this).values({name: new}))
+                    tx.connection.execute(table.update().where(this).values({name: sa.literal(new, sa.Text)}))
                     changed += 1
     tx.erases = tx.erases or changed > 0
     return changed

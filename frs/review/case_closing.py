@@ -45,7 +45,8 @@ class CaseClosing:
         rows = tx.connection.execute(sa.select(review_case).where(theirs, queue.is_open())).all()
         now = self._desk.clock.now()
         for row in rows:
-            self._desk.append(tx, Action.REVIEW_UNREVIEWED, Actor.system(), row, _so_far(row))
+            # Its people are being erased: they are found by the events that gave rise to the case.
+            self._desk.append(tx, Action.REVIEW_UNREVIEWED, Actor.system(), row, _so_far(row), ())
             self._close(tx, row, CaseState.UNREVIEWED, now)
             if row.kind == CaseKind.ALERT:
                 self._follow(tx, row.alert_id, AlertState.UNREVIEWED)

@@ -22,7 +22,7 @@ from frs.oversight.subject_access import SubjectAccess
 from frs.store.schema import outside_copy, subject
 from tests.installation import Installation
 from tests.match import clips
-from tests.match.search_desk import OFFICER, found_in
+from tests.match.search_desk import found_in
 from tests.retention.person_house import NOMINAL, OTHER, PROTECTION, PersonHouse
 
 ASKED = ("request 12/26", "the person <b>herself</b>")
@@ -80,7 +80,7 @@ def test_the_face_of_somebody_else_is_withheld(house: PersonHouse, access: Subje
     """While nobody decided, and when it was decided that the camera saw somebody else, its picture is not given."""
     data, _ = given_to(access, OTHER)
     assert data["alerts"][0]["picture"] == "withheld: nobody has decided whom it shows"
-    house.alerts.adjudicate(OFFICER, house.alert_ids[OTHER], False, "another nose")
+    house.adjudicate(OTHER, False, "another nose")
     data, files = given_to(access, OTHER)
     assert data["alerts"][0]["picture"] == "withheld: it shows somebody else"
     assert data["alerts"][0]["reference_picture"] in files

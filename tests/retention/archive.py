@@ -189,6 +189,7 @@ class Archive:
                     threshold=0.96, frames=5, model="m@1", profile="mirror", notice="", probe_quality=QUALITY,
                     reference_quality=QUALITY, probe_sealed=self.vault.seal(owner, bytes(500), b"probe"),
                     reference_sealed=self.vault.seal(owner, bytes(500), b"reference"), state=state,
+                    frame_sealed=self.vault.seal(owner, bytes(900), b"frame"), frame_faces=[[1.0, 1.0, 9.0, 9.0]],
                     adjudicated_at=None if state == "pending" else now, adjudicated_by=None,
                     adjudication_reason=None if state == "pending" else f"looks like {nominal}",
                 )
@@ -307,6 +308,7 @@ class Archive:
         columns = {
             "probe": alert.c.probe_sealed,
             "reference": alert.c.reference_sealed,
+            "frame": alert.c.frame_sealed,
             "crop": job_probe.c.crop_sealed,
             "kept probe": operator_search.c.probe_sealed,
             "template": reference_image.c.template_sealed,

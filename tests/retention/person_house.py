@@ -19,11 +19,14 @@ from frs.retention.erasers import Erasers
 from frs.retention.erasure import Erasures
 from frs.retention.holds import Holds
 from frs.review.alerts import Alerts
+from frs.review.cases import Cases
+from frs.review.pictures import CasePictures
 from frs.settings import OperatorSettings
 from frs.store.schema import alert, alert_feed, deployment, job_probe, operator_search, reference_image, subject
 from frs.store.transaction import Transaction
 from frs.types import Actor, Event, ListVersion, Quality, References, Role, SearchAuthority, new_id
 from frs.watchlist.rebuilding import CROP, TEMPLATE
+from tests.deciding import adjudicate, open_case
 from tests.installation import Installation
 from tests.match import clips
 from tests.match.search_desk import INVESTIGATOR, OFFICER, SearchDesk
@@ -61,10 +64,14 @@ class PersonHouse:
         database, vault, audit, clock = made.store.database, made.store.vault, made.audit, made.clock
         self.bell = Bell()
         self.alerts = Alerts(database, vault, audit, self.bell, clock)
+        pictures = CasePictures(vault, made.watchlists)
+        self.cases = Cases(database, vault, audit, pictures, made.settings, clock, lambda: 7)
+        desk.jobs.heed_matches(self.cases.open_candidates)
         self.holds = Holds(database, vault, audit, clock)
         self.erasers = Erasers(
             *(database, vault, audit, made.galleries, made.watchlists.erasing, desk.uploads, made.settings, clock),
             self.bell,
+            self.cases,
         )
         self.erasures = Erasures(*(database, vault, audit, made.watchlists, self.erasers, self.holds, clock), lambda: 7)
         self.certificates = Certificates(database, vault, audit)
@@ -84,7 +91,7 @@ class PersonHouse:
         self.desk.listed("missing", {NOMINAL: people[0]})
         place = self.deployment()
         self.alert_ids = {name: self.alert(place, name) for name in (NOMINAL, OTHER)}
-        self.alerts.adjudicate(OFFICER, self.alert_ids[NOMINAL], True, f"planted note: surely {NOMINAL}")
+        self.adjudicate(NOMINAL, True, f"planted note: surely {NOMINAL}")
         self.search_ids = {}
         for name, picture in ((NOMINAL, people[0]), (OTHER, people[1])):
             asked = (f"planted reason for a search of {name}", "s. 1 Act", "phone", ("wanted",), 0)
@@ -93,6 +100,10 @@ class PersonHouse:
         media = [self.desk.upload(clips.retaken(picture)) for picture in people[:2]]
         authority = SearchAuthority(f"looking for {NOMINAL}", "INC", "AUTH", self.desk.clock.now() + timedelta(hours=1))
         self.job_id = self.desk.finished(self.desk.jobs.submit(INVESTIGATOR, authority, ["wanted"], media, 0)).id
+
+    def adjudicate(self, nominal: str, is_subject: bool, reason: str) -> None:
+        """Have somebody decide the alert for a person."""
+        adjudicate(self.desk.database, self.cases, OFFICER, self.alert_ids[nominal], is_subject, reason)
 
     def deployment(self) -> str:
         name, now = new_id(), self.desk.clock.now()
@@ -147,6 +158,7 @@ class PersonHouse:
             concerns = References((ListVersion("wanted", 3),), (nominal,), deployment=where, alert=name)
             event = Event(Action.ALERT_RAISED, Actor.system(), concerns, {"nominal": nominal, "score": 0.97})
             self.installation.audit.append(tx, event)
+            open_case(tx, self.cases, name)
 
         self.desk.database.write(act)
         return name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,16 +15,22 @@ from hypothesis import strategies as st
 
 from frs.audit.checkpoints import CheckpointSigner
 from frs.audit.log import AuditLog, EventFilter
+from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
+from frs.index.galleries import Galleries
 from frs.match.alerting import PROBE, REFERENCE
 from frs.match.bell import Bell
-from frs.review.alerts import Alerts, AlertState
+from frs.review.alerts import Alert, Alerts, AlertState
+from frs.review.cases import Cases
+from frs.review.pictures import CasePictures
 from frs.settings import Settings
 from frs.store.keyring import create_keyring
 from frs.store.opening import Store, open_store
 from frs.store.schema import alert, alert_feed, deployment
 from frs.store.transaction import Transaction
 from frs.types import Actor, Quality, Role, new_id
+from frs.watchlist.registry import Watchlists
+from tests.deciding import adjudicate, open_case
 
 QUALITY = Quality(size=90.0, sharpness=210.0, pose=0.1, brightness=120.0, detector_score=0.9)
 REVIEWER = Actor("rita", frozenset({Role.REVIEWER}), "certificate:01")
@@ -48,7 +53,29 @@ class Desk:
     store: Store
     audit: AuditLog
     alerts: Alerts
+    cases: Cases
     clock: MovingClock
+
+    @classmethod
+    def over(cls, settings: Settings, engine: FaceEngine) -> Desk:
+        """Lay out a data directory and open it."""
+        clock = MovingClock()
+        settings.data_dir.mkdir()
+        create_keyring(settings.keyring_path)
+        store = open_store(settings, clock)
+        database, vault, bell = store.database, store.vault, Bell()
+        signer = CheckpointSigner.open(store.keyring, settings, database.installation_id)
+        audit = AuditLog(database, vault, signer, clock)
+        watchlists = Watchlists(database, vault, audit, Galleries(engine.model.dimension), engine, settings, clock)
+        cases = Cases(database, vault, audit, CasePictures(vault, watchlists), settings, clock, lambda: 7)
+        cases.on_settled(lambda tx, _: tx.after_commit(bell.ring))
+        alerts = Alerts(database, vault, audit, bell, clock, settings.statistics.groups)
+        return cls(store, audit, alerts, cases, clock)
+
+    def adjudicate(self, actor: Actor, alert_id: str, decision: bool, reason: str) -> Alert:
+        """Have a reviewer decide an alert, and return it as it stands then."""
+        adjudicate(self.store.database, self.cases, actor, alert_id, decision, reason)
+        return next(item for item in self.alerts.list(page_size=1000).items if item.id == alert_id)
 
     def deployment(self) -> str:
         name, now = new_id(), self.clock.now()
@@ -77,30 +104,22 @@ class Desk:
             row = {"id": name, "state": "pending", **place, **when, **whom, **how, **reference, **pictures}
             tx.connection.execute(sa.insert(alert).values(row))
             tx.connection.execute(sa.insert(alert_feed).values(alert_id=name, kind="raised", created_at=now))
+            open_case(tx, self.cases, name)
 
         self.store.database.write(act)
         return name
 
     def events(self, name: str) -> list[str]:
-        return [event.action for event in self.audit.list(EventFilter(alert=name), 100, "").items]
+        """Return what the log says of an alert itself, oldest first; the steps of its case are another test's."""
+        found = [event.action for event in self.audit.list(EventFilter(alert=name), 100, "").items]
+        return [action for action in found if action.startswith("alert.")]
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("desk") / "data")
-    clock = MovingClock()
-    settings.data_dir.mkdir()
-    create_keyring(settings.keyring_path)
-    store = open_store(settings, clock)
-    audit = _log(store, settings, clock)
-    alerts = Alerts(store.database, store.vault, audit, Bell(), clock, settings.statistics.groups)
-    yield Desk(store, audit, alerts, clock)
-    store.close()
-
-
-def _log(store: Store, settings: Settings, clock: MovingClock) -> AuditLog:
-    signer = CheckpointSigner.open(store.keyring, settings, store.database.installation_id)
-    return AuditLog(store.database, store.vault, signer, clock)
+def desk(tmp_path_factory: pytest.TempPathFactory, engine: FaceEngine) -> Iterator[Desk]:
+    desk = Desk.over(Settings(data_dir=tmp_path_factory.mktemp("desk") / "data"), engine)
+    yield desk
+    desk.store.close()
 
 
 def test_a_look_at_the_pictures_is_logged(desk: Desk) -> None:
@@ -122,11 +141,11 @@ def test_a_look_at_the_pictures_is_logged(desk: Desk) -> None:
 def test_an_alert_is_adjudicated_once(desk: Desk) -> None:
     """A decision needs a pending alert; the second one is told what the first decided and changes nothing."""
     name = desk.alert(desk.deployment())
-    decided = desk.alerts.adjudicate(REVIEWER, name, decision=False, reason="another nose")
+    decided = desk.adjudicate(REVIEWER, name, decision=False, reason="another nose")
     assert (decided.state, decided.adjudicated_by, decided.adjudication_reason) == ("false", "rita", "another nose")
-    with pytest.raises(FrsError, match="is false, not pending") as refused:
-        desk.alerts.adjudicate(OTHER, name, decision=True, reason="the same nose")
-    assert refused.value.reason is Reason.ALERT_WRONG_STATE
+    with pytest.raises(FrsError) as refused:
+        desk.adjudicate(OTHER, name, decision=True, reason="the same nose")
+    assert refused.value.reason is Reason.CASE_CLOSED
     assert desk.alerts.get(OTHER, name).alert.adjudicated_by == "rita"
     assert desk.events(name) == ["alert.adjudicated", "alert.viewed"]
 
@@ -140,7 +159,7 @@ def test_an_engagement_follows_a_true_adjudication(desk: Desk, engagement: str, 
     name = desk.alert(desk.deployment())
     with pytest.raises(FrsError, match="is pending, not true"):
         desk.alerts.engage(OTHER, name, engagement)
-    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same scar")
+    desk.adjudicate(REVIEWER, name, decision=True, reason="same scar")
     engaged = desk.alerts.engage(OTHER, name, engagement, "spoke at the fountain")
     assert (engaged.state, engaged.engagement_by, engaged.engagement_note) == (state, "omar", "spoke at the fountain")
     with pytest.raises(FrsError, match="not true"):
@@ -150,7 +169,7 @@ def test_an_engagement_follows_a_true_adjudication(desk: Desk, engagement: str, 
 def test_a_self_defined_group_is_recorded_with_the_engagement(desk: Desk) -> None:
     """What the person said is on the alert and in the event's payload; the leaf does not hold it."""
     name = desk.alert(desk.deployment())
-    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same scar")
+    desk.adjudicate(REVIEWER, name, decision=True, reason="same scar")
     engaged = desk.alerts.engage(OTHER, name, "confirmed-true", "spoke at the fountain", "mixed")
     assert engaged.self_defined_group == "mixed"
     assert desk.alerts.get(REVIEWER, name).alert.self_defined_group == "mixed"
@@ -179,7 +198,7 @@ def test_a_group_is_one_of_the_policy_and_said_by_the_person(
 ) -> None:
     """A group that the policy does not have is refused with those that it has; so is one that nobody can have said."""
     name = desk.alert(desk.deployment())
-    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same scar")
+    desk.adjudicate(REVIEWER, name, decision=True, reason="same scar")
     with pytest.raises(FrsError, match=told) as refused:
         desk.alerts.engage(OTHER, name, engagement, group=group)
     assert (refused.value.reason, refused.value.metadata["field"]) == (Reason.INVALID_FIELD, "self_defined_group")
@@ -190,10 +209,8 @@ def test_a_group_is_one_of_the_policy_and_said_by_the_person(
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        (lambda alerts, _: alerts.adjudicate(REVIEWER, "f" * 32, True, "same"), Reason.ALERT_NOT_FOUND),
         (lambda alerts, _: alerts.engage(REVIEWER, "f" * 32, "confirmed-true"), Reason.ALERT_NOT_FOUND),
         (lambda alerts, _: alerts.get(REVIEWER, "f" * 32), Reason.ALERT_NOT_FOUND),
-        (lambda alerts, name: alerts.adjudicate(REVIEWER, name, True, "  "), Reason.INVALID_FIELD),
         (lambda alerts, name: alerts.engage(REVIEWER, name, "arrested"), Reason.INVALID_FIELD),
         (lambda alerts, _: alerts.list(page_token="x"), Reason.INVALID_PAGE_TOKEN),
     ],
@@ -208,35 +225,12 @@ def test_what_is_refused_changes_nothing(desk: Desk, call: Callable[[Alerts, str
     assert (desk.audit.size(), desk.alerts.feed(last)) == (size, ())
 
 
-def test_two_reviewers_at_once_cannot_both_decide(desk: Desk) -> None:
-    """Of many who decide the same alert in the same moment exactly one succeeds, and one event says so."""
-    where = desk.deployment()
-    for _ in range(5):
-        name, outcomes, gate = desk.alert(where), list[str](), threading.Barrier(4)
-
-        def decide(verdict: bool, name: str = name, gate: threading.Barrier = gate, out: list[str] = outcomes) -> None:
-            gate.wait()
-            try:
-                out.append(str(desk.alerts.adjudicate(REVIEWER, name, verdict, "looked").state))
-            except FrsError as error:
-                out.append(str(error.reason))
-
-        threads = [threading.Thread(target=decide, args=(i % 2 == 0,)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(outcomes)[:3] == ["ALERT_WRONG_STATE"] * 3
-        assert desk.alerts.get(REVIEWER, name).alert.state == sorted(outcomes)[3]
-        assert desk.events(name).count("alert.adjudicated") == 1
-
-
 def test_listing_pages_newest_first_and_by_filter(desk: Desk) -> None:
     """Pages follow on without gaps while new alerts come, and hold what the filter asks for."""
     where = desk.deployment()
     names = [desk.alert(where) for _ in range(5)]
     desk.alert(desk.deployment())
-    desk.alerts.adjudicate(REVIEWER, names[2], decision=True, reason="same ear")
+    desk.adjudicate(REVIEWER, names[2], decision=True, reason="same ear")
     first = desk.alerts.list(deployment=where, page_size=2)
     late = desk.alert(where)
     second = desk.alerts.list(deployment=where, page_size=2, page_token=first.next_token)
@@ -254,9 +248,9 @@ def test_the_feed_resumes_from_any_position(desk: Desk) -> None:
     """Reading on from each position seen gives every change once, in order, with the alert as it stands now."""
     where = desk.deployment()
     one, two = desk.alert(where), desk.alert(where)
-    desk.alerts.adjudicate(REVIEWER, one, decision=True, reason="same mole")
+    desk.adjudicate(REVIEWER, one, decision=True, reason="same mole")
     desk.alerts.engage(OTHER, one, "confirmed-true")
-    desk.alerts.adjudicate(REVIEWER, two, decision=False, reason="other jaw")
+    desk.adjudicate(REVIEWER, two, decision=False, reason="other jaw")
     changes, position = [], 0
     while entries := desk.alerts.feed(position, where, limit=2):
         changes += [(entry.change, entry.alert.id, str(entry.alert.state)) for entry in entries]
@@ -295,7 +289,7 @@ def test_the_bell_rings_after_the_commit(desk: Desk) -> None:
     last = desk.alerts.feed(0, limit=10_000)[-1].position
     found: list[str] = []
     unsubscribe = desk.alerts.bell.subscribe(lambda: found.extend(e.change for e in desk.alerts.feed(last)))
-    desk.alerts.adjudicate(REVIEWER, name, decision=True, reason="same brow")
+    desk.adjudicate(REVIEWER, name, decision=True, reason="same brow")
     unsubscribe()
     unsubscribe()
     desk.alerts.engage(REVIEWER, name, "not-engaged")
@@ -312,10 +306,10 @@ ARROWS = {
 }
 
 
-def _take(alerts: Alerts, name: str, step: str) -> str:
+def _take(desk: Desk, name: str, step: str) -> str:
     if step.startswith("adjudicate"):
-        return str(alerts.adjudicate(REVIEWER, name, step == "adjudicate-true", "looked").state)
-    return str(alerts.engage(OTHER, name, step).state)
+        return str(desk.adjudicate(REVIEWER, name, step == "adjudicate-true", "looked").state)
+    return str(desk.alerts.engage(OTHER, name, step).state)
 
 
 @hypothesis_settings(max_examples=20, deadline=None)
@@ -325,11 +319,11 @@ def test_states_move_along_the_arrows_only(desk: Desk, steps: list[str]) -> None
     name, state, moves = desk.alert(desk.deployment()), "pending", []
     for step in steps:
         if (state, step) not in ARROWS:
-            with pytest.raises(FrsError, match=f"is {state}, not"):
-                _take(desk.alerts, name, step)
+            with pytest.raises(FrsError, match=f"is {state}, not|You have decided|The case is adjudicated"):
+                _take(desk, name, step)
             continue
         state = ARROWS[state, step]
-        assert _take(desk.alerts, name, step) == state
+        assert _take(desk, name, step) == state
         moves.append("adjudicated" if step.startswith("adjudicate") else "engaged")
     entries = [entry for entry in desk.alerts.feed(0, limit=100_000) if entry.alert.id == name]
     assert [entry.change for entry in entries] == ["raised", *moves]
@@ -338,24 +332,16 @@ def test_states_move_along_the_arrows_only(desk: Desk, steps: list[str]) -> None
     assert desk.events(name) == [logged[move] for move in moves]
 
 
-def test_a_decision_that_cannot_be_logged_does_not_happen(tmp_path: Path) -> None:
-    """When the log refuses, the alert stays pending and the feed says nothing."""
-    settings = Settings(data_dir=tmp_path / "data")
-    settings.data_dir.mkdir()
-    create_keyring(settings.keyring_path)
-    clock = MovingClock()
-    store = open_store(settings, clock)
-    audit = _log(store, settings, clock)
-    broken = Desk(store, audit, Alerts(store.database, store.vault, audit, Bell(), clock), clock)
+def test_what_cannot_be_logged_does_not_happen(tmp_path: Path, engine: FaceEngine) -> None:
+    """When the log refuses, nobody is shown the pictures, no outcome is recorded and the feed says nothing."""
+    broken = Desk.over(Settings(data_dir=tmp_path / "data"), engine)
     name = broken.alert(broken.deployment())
-    store.database.write(lambda tx: tx.connection.execute(sa.text("DROP TABLE audit_payload")))
-    for act in (
-        lambda: broken.alerts.adjudicate(REVIEWER, name, True, "same chin"),
-        lambda: broken.alerts.get(REVIEWER, name),
-    ):
+    broken.adjudicate(REVIEWER, name, True, "same chin")
+    broken.store.database.write(lambda tx: tx.connection.execute(sa.text("DROP TABLE audit_payload")))
+    for act in (lambda: broken.alerts.engage(OTHER, name, "confirmed-true"), lambda: broken.alerts.get(REVIEWER, name)):
         with pytest.raises(FrsError) as refused:
             act()
         assert refused.value.reason in (Reason.LOG_UNAVAILABLE, Reason.STORAGE_FAILED)
-    assert broken.alerts.list().items[0].state == "pending"
-    assert len(broken.alerts.feed(0)) == 1
-    store.close()
+    assert broken.alerts.list().items[0].state == "true"
+    assert [entry.change for entry in broken.alerts.feed(0)] == ["raised", "adjudicated"]
+    broken.store.close()
