@@ -36,7 +36,10 @@ class RunningEdge:
         *,
         tls: bool = True,
         access: AccessSettings | None = None,
+        credentials: Credentials | None = None,
+        **parts: Any,
     ) -> None:
+        """Run it; ``parts`` are further arguments of the edge."""
         self.certs = certs
         self.metrics = Metrics()
         self.readiness = Readiness()
@@ -44,6 +47,8 @@ class RunningEdge:
         self.loop = asyncio.new_event_loop()
         self._register = register
         self._tls = tls
+        self._credentials = credentials
+        self._parts = parts
         self._quotas = Quotas(access) if access is not None else None
         self._bound = threading.Event()
         self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._serve(),))
@@ -53,10 +58,11 @@ class RunningEdge:
     async def _serve(self) -> None:
         limits = Limits(picture_bytes=1 * MIB, message_bytes=2 * MIB)
         self._stop = asyncio.Event()
-        self.interceptor = Edge(self.readiness, limits, self.metrics, SystemClock(), tls=self._tls, quotas=self._quotas)
+        parts: dict[str, Any] = {"tls": self._tls, "quotas": self._quotas, **self._parts}
+        self.interceptor = Edge(self.readiness, limits, self.metrics, SystemClock(), **parts)
         self.server = make_server(self.interceptor, 2)
         self._register(self.server, self.readiness)
-        shown = server_credentials(Credentials(self.certs)) if self._tls else None
+        shown = server_credentials(self._credentials or Credentials(self.certs)) if self._tls else None
         self.address = listen(self.server, "localhost:0", shown)
         await self.server.start()
         self._bound.set()
@@ -95,7 +101,7 @@ def run_edge(certs: Path) -> Iterator[Callable[..., RunningEdge]]:
     running: list[RunningEdge] = []
 
     def start(register: Callable[[grpc.aio.Server, Readiness], None], **options: Any) -> RunningEdge:
-        edge = RunningEdge(certs, register, **options)
+        edge = RunningEdge(options.pop("certs", certs), register, **options)
         running.append(edge)
         return edge
 
