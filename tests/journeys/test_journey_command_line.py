@@ -210,23 +210,22 @@ def test_a_recording_raises_alerts_that_are_reviewed(
     report = terminal.ask("feed", str(recording), "--deployment", name, "--camera", "c1", identity="camera")
     assert (report["frames_sent"], report["frames_processed"], report["done"]) == (12, 12, True)
     assert len(report["alerts"]) == 1
-    pending = terminal.ask("review", "list", "--deployment", name, identity="reviewer")
-    assert [alert["name"] for alert in pending] == report["alerts"]
-    assert pending[0]["candidate"]["nominal"] == "NOM-0"
     alert = report["alerts"][0].removeprefix("alerts/")
-    shown = terminal.run("review", "show", alert, "--out", str(tmp_path), identity="reviewer")
+    (raised,) = terminal.ask("review", "alerts", "--deployment", name, identity="superintendent")
+    assert (raised["name"], raised["candidate"]["nominal"]) == (f"alerts/{alert}", "NOM-0")
+    shown = terminal.run("review", "alert", alert, "--out", str(tmp_path), identity="superintendent")
     assert shown.status == 0
     assert "Demonstration model" in shown.err
     for kind in ("probe", "reference"):
         picture = tmp_path / f"{alert}-{kind}.jpg"
         assert picture.read_bytes().startswith(b"\xff\xd8")
         assert picture.stat().st_mode & 0o077 == 0
-    terminal.ask("review", "adjudicate", alert, "--true", "--reason", "same face", identity="reviewer")
-    twice = terminal.run("review", "adjudicate", alert, "--false", "--reason", "other", identity="reviewer")
-    assert "ALERT_WRONG_STATE" in twice.err
-    engaged = terminal.ask("review", "engage", alert, "confirmed-true", "--note", "spoken to", identity="reviewer")
-    assert engaged["state"] == "ALERT_STATE_CONFIRMED_TRUE"
+    (case,) = terminal.ask("review", "list", "--deployment", name, identity="reviewer")
+    decide(terminal, case["name"], tmp_path)
+    engage(terminal, alert, name, tmp_path)
     assert terminal.ask("review", "list", "--deployment", name, identity="reviewer") == []
+    (raised,) = terminal.ask("review", "alerts", "--state", "all", "--deployment", name, identity="superintendent")
+    assert raised["state"] == "ALERT_STATE_CONFIRMED_TRUE"
     ended = terminal.ask("deployment", "end", name, "--reason", "done", identity="superintendent")
     assert ended["state"] == "DEPLOYMENT_STATE_ENDED"
     assert (ended["cameras"][0]["frames_processed"], ended["cameras"][0]["alerts"]) == (12, 1)
@@ -235,13 +234,49 @@ def test_a_recording_raises_alerts_that_are_reviewed(
     assert "DEPLOYMENT_ENDED" in late.err
 
 
+def decide(terminal: Terminal, case: str, folder: Path) -> None:
+    """Claim a case, say what is seen, decide: the score comes after the observation, and nobody decides twice."""
+    claimed = terminal.ask("review", "claim", case, "--out", str(folder), identity="reviewer")
+    assert (claimed["score_withheld"], claimed["candidates"][0]["score"]) == (True, 0.0)
+    early = terminal.run("review", "decide", case, "true", "--reason", "same face", identity="reviewer")
+    assert (early.status, "OBSERVATION_REQUIRED" in early.err) == (1, True)
+    features = [part for each in ("nose", "ears", "mouth") for part in ("--feature", f"{each}=agrees")]
+    seen = ("--probe-quality", "usable", "--reference-quality", "good")
+    observed = terminal.ask("review", "observe", case, *features, *seen, identity="reviewer")
+    assert observed["candidates"][0]["score"] > 0.9
+    decided = terminal.ask("review", "decide", case, "true", "--reason", "same face", identity="reviewer")
+    assert (decided["state"], decided["decision"]) == ("CASE_STATE_ADJUDICATED", "DECISION_TRUE")
+    twice = terminal.run("review", "decide", case, "false", "--reason", "other", identity="reviewer")
+    assert "CASE_CLOSED" in twice.err or "CASE_DECIDED" in twice.err
+
+
+def engage(terminal: Terminal, alert: str, deployment: str, folder: Path) -> None:
+    """Take the assignment, without a score, and say what came of it: once, and by nobody else."""
+    (offered,) = terminal.ask("officer", "list", "--deployment", deployment, identity="officer")
+    name = offered["name"].removeprefix("assignments/")
+    assert (offered["alert"], offered["adjudication_reason"]) == (f"alerts/{alert}", "same face")
+    assert not {"score", "threshold", "candidate"} & offered.keys()
+    taken = terminal.run("officer", "take", name, "--out", str(folder), identity="officer")
+    assert (taken.status, "same face" in taken.out, "Demonstration model" in taken.err) == (0, True, True)
+    assert f"frs officer engage {name} confirmed-true | confirmed-false | not-engaged" in taken.out
+    assert (folder / f"{name}-probe.jpg").stat().st_mode & 0o077 == 0
+    late = terminal.run("officer", "take", name, identity="officer2")
+    assert (late.status, "ASSIGNMENT_WRONG_STATE" in late.err) == (1, True)
+    outcome = ("officer", "engage", name, "confirmed-true", "--note", "spoken to")
+    assert "ASSIGNMENT_WRONG_STATE" in terminal.run(*outcome, identity="officer2").err
+    engaged = terminal.ask(*outcome, identity="officer")
+    assert (engaged["state"], engaged["engagement_note"]) == ("ASSIGNMENT_STATE_ENGAGED", "spoken to")
+    listed = terminal.run("officer", "list", "--state", "engaged", "--deployment", deployment, identity="officer2")
+    assert "NOM-0" in listed.out
+
+
 def test_watching_tells_alerts_as_they_happen(
     terminal: Terminal, desk: Desk, sample_people: Sequence[bytes], recording: Path
 ) -> None:
-    """A reviewer's terminal prints each change as one line of JSON with the position to resume after."""
+    """A superintendent's terminal prints each change as one line of JSON with the position to resume after."""
     made = desk.active_list(sample_people[:1])
     deployment = desk.deployment(made.name)
-    arguments = ["review", "watch", "--deployment", deployment.name, "--json", "--identity", "reviewer"]
+    arguments = ["review", "watch", "--deployment", deployment.name, "--json", "--identity", "superintendent"]
     command = [sys.executable, "-m", "frs.cli.main", *arguments, "--data", str(terminal.service.data)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as watching:
         terminal.ask("feed", str(recording), "--deployment", deployment.name, "--camera", "c1", identity="camera")

@@ -17,6 +17,8 @@ from frs.v1 import (
     deployment_pb2,
     deployment_pb2_grpc,
     live_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
     oversight_pb2,
     oversight_pb2_grpc,
     review_pb2,
@@ -25,6 +27,7 @@ from frs.v1 import (
     watchlist_pb2_grpc,
 )
 from tests.journeys.conftest import Desk, ahead
+from tests.journeys.deciding import acknowledged, adjudicate
 from tests.journeys.pictures import bomb, empty_frame, frames, sixty_megapixels
 from tests.journeys.service import Service
 from tests.journeys.streaming import Camera, frame, opening, play
@@ -76,7 +79,7 @@ def test_from_the_list_to_the_log(
     assert (last.acknowledged_sequence, last.faces_seen, last.alerts) == (12, 2, 1)
     (alert_name,) = heard.alerts
 
-    review = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    review = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent")
     feed = review.WatchAlerts(review_pb2.WatchAlertsRequest(deployment=deployment.name, with_images=True), timeout=30)
     first = next(feed)
     assert (first.alert.name, first.change) == (alert_name, review_pb2.ALERT_CHANGE_RAISED)
@@ -87,17 +90,16 @@ def test_from_the_list_to_the_log(
     assert candidate.score >= candidate.threshold > 0.9
     assert candidate.reference_image_jpeg[:2] == b"\xff\xd8"
     assert alert.state == review_pb2.ALERT_STATE_PENDING
-    review.AdjudicateAlert(
-        review_pb2.AdjudicateAlertRequest(name=alert_name, decision=review_pb2.DECISION_TRUE, reason="same scar")
-    )
+    adjudicate(service, alert_name, review_pb2.DECISION_TRUE, "same scar")
     changed = next(feed)
     assert (changed.change, changed.alert.adjudicated_by) == (review_pb2.ALERT_CHANGE_ADJUDICATED, "reviewer")
     assert changed.position > first.position
     feed.cancel()
-    engaged = service.stub(review_pb2_grpc.ReviewServiceStub, "officer").RecordEngagement(
-        review_pb2.RecordEngagementRequest(name=alert_name, engagement=review_pb2.ENGAGEMENT_CONFIRMED_TRUE)
+    outcome = officer_pb2.ENGAGEMENT_CONFIRMED_TRUE
+    engaged = service.stub(officer_pb2_grpc.OfficerServiceStub, "officer").RecordEngagement(
+        officer_pb2.RecordEngagementRequest(name=acknowledged(service, alert_name), engagement=outcome)
     )
-    assert engaged.state == review_pb2.ALERT_STATE_CONFIRMED_TRUE
+    assert engaged.state == officer_pb2.ASSIGNMENT_STATE_ENGAGED
     resumed = review.WatchAlerts(
         review_pb2.WatchAlertsRequest(deployment=deployment.name, after_position=changed.position), timeout=30
     )

@@ -11,14 +11,16 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from frs.v1 import (
+    officer_pb2,
+    officer_pb2_grpc,
     oversight_pb2,
     oversight_pb2_grpc,
     review_pb2,
-    review_pb2_grpc,
     watchlist_pb2,
 )
 from tests.journeys.asking import refusal
 from tests.journeys.conftest import Desk
+from tests.journeys.deciding import acknowledged, adjudicate
 from tests.journeys.pictures import frames
 from tests.journeys.service import Service, frs
 from tests.journeys.streaming import frame, opening, play
@@ -38,11 +40,6 @@ def period(deployment: str = "") -> oversight_pb2.StatisticsRequest:
     return oversight_pb2.StatisticsRequest(since=hour(-1), until=hour(2), deployment=deployment)
 
 
-def decide(service: Service, alert: str, decision: review_pb2.Decision.ValueType) -> None:
-    review = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
-    review.AdjudicateAlert(review_pb2.AdjudicateAlertRequest(name=alert, decision=decision, reason="looked twice"))
-
-
 def test_figures_from_alerts_to_the_register(
     service: Service,
     desk: Desk,
@@ -57,11 +54,13 @@ def test_figures_from_alerts_to_the_register(
     heard = play(service, [opening(deployment.name), *(frame(n, data) for n, data in enumerate(drawn, 1))])
     assert len(heard.alerts) == 2
     one, other = heard.alerts
-    decide(service, one, review_pb2.DECISION_TRUE)
-    decide(service, other, review_pb2.DECISION_FALSE)
-    officer = service.stub(review_pb2_grpc.ReviewServiceStub, "officer")
-    request = review_pb2.RecordEngagementRequest(
-        name=one, engagement=review_pb2.ENGAGEMENT_CONFIRMED_TRUE, self_defined_group="martian"
+    adjudicate(service, one, review_pb2.DECISION_TRUE)
+    adjudicate(service, other, review_pb2.DECISION_FALSE)
+    officer = service.stub(officer_pb2_grpc.OfficerServiceStub, "officer")
+    request = officer_pb2.RecordEngagementRequest(
+        name=acknowledged(service, one),
+        engagement=officer_pb2.ENGAGEMENT_CONFIRMED_TRUE,
+        self_defined_group="martian",
     )
     refused = refusal(officer.RecordEngagement, request)
     assert refused.reason == "INVALID_FIELD"
