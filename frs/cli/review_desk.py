@@ -6,6 +6,7 @@ reviewer alone, and destroyed when they go on, unless they asked for a folder.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from frs.v1.review_pb2_grpc import ReviewServiceStub
 
 IDLE_SECONDS = 2.0
 """Without a case for so long, nothing waits."""
-_ALONE_SECONDS = 1.0
+_ALONE_SECONDS, _LOOK_SECONDS, _AGAIN_SECONDS = 1.0, 0.25, 2.0
 _ENDED = frozenset(
     {
         Reason.CASE_TAKEN,
@@ -67,6 +68,7 @@ class Desk:
 
     def work(self, feed: WorkFeed, most: int = 0, *, wait: bool = True) -> Tally:
         """Take cases until the reviewer leaves or ``most`` are decided (0: all); without ``wait`` while any wait."""
+        call(self._client, self._stub.ListCases, pb.ListCasesRequest(page_size=1))  # who may not is told so at once
         try:
             while not most or self.tally.decided < most:
                 arrived = self._next(feed, wait=wait)
@@ -80,27 +82,34 @@ class Desk:
         return self.tally
 
     def _next(self, feed: WorkFeed, *, wait: bool) -> pb.WorkResponse | None:
-        idle = 0.0
-        while wait or idle < IDLE_SECONDS:
+        begun, lost, lost_at = time.monotonic(), "", 0.0
+        while wait or time.monotonic() - begun < IDLE_SECONDS:
             try:
                 feed.want()
-                arrived = feed.wait(0.25)
+                if (arrived := feed.wait(_LOOK_SECONDS)) is not None:
+                    self._hand_back()
+                    return arrived
             except FrsError as error:
                 if error.status is not Status.UNAVAILABLE:
                     raise
-                self._screen.say(f"{error.message}; connecting again")
-                arrived = feed.wait(1.0)
-                idle += 1.0
-            if arrived is not None:
-                self._hand_back()
-                return arrived
-            idle += 0.25
-            if idle >= _ALONE_SECONDS:  # nothing else came: what was given back goes now, though it may come back
-                self._hand_back()
-            done = f"{self.tally.decided} decided" if self.tally.decided else "the desk is open"
-            if self._screen.waiting(f"Nothing waits for you; {done}. q leaves.", 0.25) == "q":
+                lost, lost_at = self._lost(lost, error), time.monotonic()
+            if lost and time.monotonic() - lost_at > 2 * _AGAIN_SECONDS:
+                lost = ""  # a stream without cases says nothing: one that lasts was answered
+            if time.monotonic() - begun >= _ALONE_SECONDS and not lost:
+                self._hand_back()  # nothing else came: what was given back goes now, though it may come back
+            told = f"{lost}; connecting again" if lost else f"Nothing waits for you; {self.tally.decided} decided"
+            pressed = self._screen.waiting(f"{told}. q leaves.", _AGAIN_SECONDS if lost else _LOOK_SECONDS)
+            if pressed == "q":
                 return None
         return None
+
+    def _lost(self, before: str, error: FrsError) -> str:
+        """Tell that the service does not answer, where no line for it is drawn anew; returns how it is told."""
+        if not self._screen.in_place:
+            if error.message != before:
+                self._screen.say(f"{error.message}; connecting again")
+            time.sleep(_AGAIN_SECONDS)
+        return error.message
 
     def _one(self, case: pb.Case, waiting: int) -> None:
         page = Page(self._screen, self._look, self._folder, case, waiting, self.tally.decided)
