@@ -145,7 +145,7 @@ class IssuerProcess(Mint):
     """An issuer in a process of its own; with ``tls`` (certificate and key) it speaks https."""
 
     def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._tls = tls
         folder.mkdir(parents=True, exist_ok=True)
         self._port = 0
@@ -155,9 +155,9 @@ class IssuerProcess(Mint):
 
     def start(self) -> None:
         """Start, on the same port as before."""
-        port = self._folder / "port"
+        port = self.folder / "port"
         port.unlink(missing_ok=True)
-        command = [sys.executable, "-W", "error", "-m", "tests.issuer", str(self._folder), str(self._port)]
+        command = [sys.executable, "-W", "error", "-m", "tests.issuer", str(self.folder), str(self._port)]
         command += [str(path) for path in self._tls or ()]
         self.process = subprocess.Popen(command, cwd=ROOT)
         until = time.monotonic() + 30
@@ -170,8 +170,8 @@ class IssuerProcess(Mint):
     def publish(self) -> None:
         """Publish the keys that there are now."""
         about = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
-        (self._folder / "keys").write_text(json.dumps({"keys": self.published()}))
-        (self._folder / "about").write_text(json.dumps(about))
+        (self.folder / "keys").write_text(json.dumps({"keys": self.published()}))
+        (self.folder / "about").write_text(json.dumps(about))
 
     def kill(self) -> None:
         """End it at once."""

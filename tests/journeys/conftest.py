@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from frs.embed.pack import Pack
 from frs.types import new_id
 from frs.v1 import common_pb2, deployment_pb2, deployment_pb2_grpc, watchlist_pb2, watchlist_pb2_grpc
-from tests.journeys.service import Service, prepare
+from tests.journeys.service import ROOT, Service, prepare
 
 MODES = (common_pb2.MODE_LIVE, common_pb2.MODE_RETROSPECTIVE, common_pb2.MODE_OPERATOR)
+CLIENT = ROOT / "tests" / "clients" / "node"
+INSTALLED = ROOT / ".cache" / "node-client"
 SCORE = 0.955
 """Probe and reference are crops of one photograph here: they score far above it, and strangers below."""
 
@@ -38,6 +43,35 @@ def service(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[
     data = prepare(tmp_path_factory.mktemp("journeys") / "data", models)
     with Service(data, models) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node_client() -> Path:
+    """Install the packages of the client in another language once; skips where Node.js or its registry is not there."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("needs node and npm, which are not there")
+    INSTALLED.parent.mkdir(parents=True, exist_ok=True)
+    with INSTALLED.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests run in two processes
+        _install_client()
+    return INSTALLED / "client.js"
+
+
+def _install_client() -> None:
+    locked = (CLIENT / "package-lock.json").read_bytes()
+    marker = INSTALLED / "package-lock.json"
+    if not (INSTALLED / "node_modules").is_dir() or not marker.exists() or marker.read_bytes() != locked:
+        shutil.rmtree(INSTALLED, ignore_errors=True)
+        INSTALLED.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(CLIENT / name, INSTALLED / name)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=INSTALLED, capture_output=True, text=True, timeout=180, check=False)
+        if done.returncode != 0:
+            shutil.rmtree(INSTALLED)
+            pytest.skip(f"npm could not install the client's packages: {done.stderr.strip()[-300:]}")
+    for script in CLIENT.glob("*.js"):
+        shutil.copy(script, INSTALLED / script.name)
 
 
 class Desk:

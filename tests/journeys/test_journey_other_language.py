@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,29 +13,6 @@ from tests.journeys.pictures import frames
 from tests.journeys.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENT = ROOT / "tests" / "clients" / "node"
-INSTALLED = ROOT / ".cache" / "node-client"
-
-
-@pytest.fixture(scope="session")
-def node_client() -> Path:
-    """Install the client's two packages once; skips where Node.js or its registry is not there."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs node and npm, which are not there")
-    locked = (CLIENT / "package-lock.json").read_bytes()
-    marker = INSTALLED / "package-lock.json"
-    if not (INSTALLED / "node_modules").is_dir() or not marker.exists() or marker.read_bytes() != locked:
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        INSTALLED.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CLIENT / name, INSTALLED / name)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=INSTALLED, capture_output=True, text=True, timeout=180, check=False)
-        if done.returncode != 0:
-            shutil.rmtree(INSTALLED)
-            pytest.skip(f"npm could not install the client's packages: {done.stderr.strip()[-300:]}")
-    shutil.copy(CLIENT / "client.js", INSTALLED / "client.js")
-    return INSTALLED / "client.js"
 
 
 @pytest.mark.journey
