@@ -22,6 +22,10 @@ from frs.v1 import (
     administration_pb2,
     common_pb2,
     deployment_pb2,
+    identity_pb2,
+    identity_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
     operator_pb2,
     operator_pb2_grpc,
     oversight_pb2,
@@ -81,6 +85,18 @@ class Stage:
         assert heard.error is None
         assert len(heard.alerts) == 2
         return heard.alerts
+
+    @cached_property
+    def assignments(self) -> list[str]:
+        """Two assignments on offer, of a deployment whose officers are sent alerts at once."""
+        policy = deployment_pb2.ReviewPolicy(officers_before_adjudication=True)
+        name = self.desk.deployment(self.wanted, review_policy=policy).name
+        drawn = frames(self.people[:2], 12)
+        play(self.service, [opening(name, "cam-8"), *(frame(n, data) for n, data in enumerate(drawn, 1))])
+        stub = self.stub(officer_pb2_grpc.OfficerServiceStub, "officer")
+        listed = stub.ListAssignments(officer_pb2.ListAssignmentsRequest(deployment=name)).assignments
+        assert len(listed) == 2
+        return [each.name for each in listed]
 
     @cached_property
     def job(self) -> str:
@@ -346,14 +362,6 @@ simple("OperatorService/ListSearches", "officer", o.ListSearchesRequest())
 v = review_pb2
 
 
-@recipe("ReviewService/RecordEngagement")
-def _(stage: Stage) -> Call:
-    stub = stage.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
-    name = stage.alerts[1]
-    stub.AdjudicateAlert(v.AdjudicateAlertRequest(name=name, decision=v.DECISION_TRUE, reason=REASON))
-    return Call("officer", v.RecordEngagementRequest(name=name, engagement=v.ENGAGEMENT_CONFIRMED_TRUE))
-
-
 @recipe("ReviewService/WatchAlerts")
 def _(stage: Stage) -> Call:
     assert stage.alerts
@@ -367,6 +375,49 @@ simple(
     "reviewer",
     lambda s: v.AdjudicateAlertRequest(name=s.alerts[0], decision=v.DECISION_FALSE, reason=REASON),
 )
+
+# --- officers ---------------------------------------------------------------------------------------------------------
+
+f = officer_pb2
+
+
+@recipe("OfficerService/WatchAssignments")
+def _(stage: Stage) -> Call:
+    assert stage.assignments
+    return Call("officer", f.WatchAssignmentsRequest())
+
+
+@recipe("OfficerService/RecordEngagement")
+def _(stage: Stage) -> Call:
+    name = stage.assignments[1]
+    stage.stub(officer_pb2_grpc.OfficerServiceStub, "officer").Acknowledge(f.AcknowledgeRequest(name=name))
+    return Call("officer", f.RecordEngagementRequest(name=name, engagement=f.ENGAGEMENT_CONFIRMED_FALSE))
+
+
+simple("OfficerService/ListAssignments", "officer", f.ListAssignmentsRequest())
+simple("OfficerService/Acknowledge", "officer", lambda s: f.AcknowledgeRequest(name=s.assignments[0]))
+
+# --- identities -------------------------------------------------------------------------------------------------------
+
+n = identity_pb2
+SOMEBODY = "identities/somebody"
+
+simple("IdentityService/WhoAmI", "camera", n.WhoAmIRequest())
+simple("IdentityService/ListIdentities", "technician", n.ListIdentitiesRequest())
+simple(
+    "IdentityService/LimitIdentity",
+    "technician",
+    n.LimitIdentityRequest(name=SOMEBODY, roles=["feed"], scope=n.Scope(sites=["north"]), reason=REASON),
+)
+simple("IdentityService/RevokeIdentity", "technician", n.RevokeIdentityRequest(name=SOMEBODY, reason=REASON))
+
+
+@recipe("IdentityService/RestoreIdentity")
+def _(stage: Stage) -> Call:
+    stub = stage.stub(identity_pb2_grpc.IdentityServiceStub, "technician")
+    stub.RevokeIdentity(n.RevokeIdentityRequest(name=SOMEBODY, reason=REASON))
+    return Call("technician", n.RestoreIdentityRequest(name=SOMEBODY, reason=REASON))
+
 
 # --- oversight --------------------------------------------------------------------------------------------------------
 
@@ -444,6 +495,7 @@ recipe("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")(
 )
 
 WITHOUT_END = {
+    "/frs.v1.OfficerService/WatchAssignments",
     "/frs.v1.ReviewService/WatchAlerts",
     "/frs.v1.OversightService/WatchEvents",
     "/grpc.health.v1.Health/Watch",
