@@ -105,7 +105,7 @@ class IssuerKeys:
             if not self.may_ask:
                 return
             try:
-                self._keys = _usable(self._ask())
+                self._keys = usable_keys(self._ask())
                 self._answered, told = self._seconds(), self._failure
                 self._failure = None
                 if told is not None:
@@ -117,7 +117,7 @@ class IssuerKeys:
             self._asked = self._seconds()
 
 
-def _usable(published: list[dict[str, Any]]) -> dict[str, IssuerKey]:
+def usable_keys(published: list[dict[str, Any]]) -> dict[str, IssuerKey]:
     """Return by id the keys that may sign tokens; a key of another kind is left out, and two of one id are both."""
     found: dict[str, IssuerKey] = {}
     ambiguous: set[str] = set()

@@ -87,12 +87,12 @@ class Quotas:
         """Count a call of an identity, or raise RATE_LIMITED with ``retry_seconds``; :meth:`Quota.close` ends it."""
         use, now, settings = self._use(identity, method), self._seconds(), self._settings
         if (wait := use.refusals.wait(now)) > 0:
-            raise _limited("it was refused too often", wait)
+            raise _limited("the identity was refused too often", wait)
         if (wait := use.requests.wait(now)) > 0:
-            raise _limited("it asks more often than an identity may", wait)
+            raise _limited("the identity asks more often than one may", wait)
         if use.under_way[stream] >= (settings.concurrent_streams if stream else settings.concurrent_requests):
             what = "streams are open" if stream else "requests are under way"
-            raise _limited(f"as many of its {what} as an identity may have", 1.0)
+            raise _limited(f"as many {what} as one identity may have", 1.0)
         use.requests.take(1, now)
         use.under_way[stream] += 1
         return Quota(use, self._seconds, stream=stream)
@@ -135,7 +135,7 @@ class Quota:
         """
         now = self._seconds()
         if not self._stream and (wait := self._use.sent.debt(now)) > 0:
-            raise _limited("it sends more bytes than an identity may", wait)
+            raise _limited("the identity sends more bytes than one may", wait)
         self._use.sent.take(size, now)
         return self._use.sent.debt(now)
 
@@ -151,8 +151,5 @@ class Quota:
 
 
 def _limited(why: str, wait: float) -> FrsError:
-    return FrsError(
-        Reason.RATE_LIMITED,
-        f"the identity must wait: {why}",
-        retry_seconds=f"{max(math.ceil(wait * 10), 1) / 10:.1f}",
-    )
+    seconds = f"{max(math.ceil(wait * 10), 1) / 10:.1f}"
+    return FrsError(Reason.RATE_LIMITED, f"wait for {seconds} s: {why}", retry_seconds=seconds)

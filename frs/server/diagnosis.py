@@ -25,6 +25,7 @@ from frs.embed.pack import find_pack, load_pack
 from frs.errors import FrsError, Reason
 from frs.server.findings import Finding, Verdict
 from frs.server.folders import certs_folder, require_initialised, server_file, vkey_file
+from frs.server.issuer_diagnosis import diagnose_issuer
 from frs.server.lifecycle import read_server_file
 from frs.server.log_diagnosis import diagnose_log
 from frs.settings import Settings
@@ -48,6 +49,7 @@ def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
         ("keyring", lambda: _keyring(settings, clock)),
         ("log", lambda: iter(diagnose_log(settings))),
         ("witness", lambda: _witness(settings)),
+        ("issuer", lambda: diagnose_issuer(settings)),
         ("disk", lambda: _disk(settings)),
         ("certificates", lambda: _certificates(settings, clock.now())),
     )

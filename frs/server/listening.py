@@ -15,10 +15,13 @@ MIB = 1024 * 1024
 # A message above the limit and up to this many times it is read and answered with MESSAGE_TOO_LARGE and its advice;
 # a larger one is cut off by gRPC itself with RESOURCE_EXHAUSTED, which names the sizes.
 HEADROOM = 2
+CALLS_PER_CONNECTION = 256
 
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.so_reuseport", 0),  # a second server on the same port fails instead of taking half of the calls
     ("grpc.max_send_message_length", -1),
+    # Further calls of one connection wait in its client: nothing of them is read, whoever opens however many.
+    ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
     # A peer that vanished without a word (a cut cable) is noticed within half a minute.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),

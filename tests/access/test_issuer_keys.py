@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from frs.access.issuer_keys import FLOOR_SECONDS
 from frs.access.tokens import TokenVerifier
 from frs.errors import FrsError, Reason
-from frs.settings import AccessSettings
+from frs.server.findings import Verdict
+from frs.server.issuer_diagnosis import diagnose_issuer
+from frs.settings import AccessSettings, Settings
 from tests.issuer import Issuer, public_jwk
 from tests.manual_clock import ManualClock
 
@@ -215,3 +217,20 @@ def test_an_authority_that_cannot_be_read_is_refused_at_the_start() -> None:
 def test_published_keys_are_json(issuer: Issuer) -> None:
     """The test's own issuer says what a real one does."""
     assert {"kty", "kid", "use"} <= set(json.loads(json.dumps(issuer.published()))[0])
+
+
+def test_the_doctor_asks_the_issuer(issuer: Issuer) -> None:
+    """As the service does: well with a key that may sign, wrong without one, and down as the catalogue says."""
+    asked = Settings(access=AccessSettings(issuer=issuer.issuer))
+    (finding,) = diagnose_issuer(asked)
+    assert (finding.verdict, finding.details) == (Verdict.WELL, {"keys": 1})
+    issuer.keys.clear()
+    (finding,) = diagnose_issuer(asked)
+    assert finding.verdict is Verdict.WRONG
+    issuer.mode = "error"
+    with pytest.raises(FrsError) as caught:
+        list(diagnose_issuer(asked))
+    assert caught.value.reason is Reason.ISSUER_UNAVAILABLE
+    assert list(diagnose_issuer(Settings())) == []
+    with pytest.raises(FrsError, match=r"access\.issuer"):
+        list(diagnose_issuer(Settings(access=AccessSettings(token_address="localhost:0"))))
