@@ -40,6 +40,7 @@ from frs.v1 import (
 )
 from tests.journeys.asking import authority, photograph, still
 from tests.journeys.conftest import MODES, SCORE, Desk, ahead
+from tests.journeys.deciding import SEEN, case_of
 from tests.journeys.pictures import frames
 from tests.journeys.service import Service
 from tests.journeys.streaming import frame, opening, play
@@ -97,6 +98,29 @@ class Stage:
         listed = stub.ListAssignments(officer_pb2.ListAssignmentsRequest(deployment=name)).assignments
         assert len(listed) == 2
         return [each.name for each in listed]
+
+    @property
+    def review(self) -> Any:
+        return self.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+
+    @cached_property
+    def _observed_case(self) -> str:
+        name = case_of(self.service, self.alerts[0])
+        self.review.ClaimCase(review_pb2.ClaimCaseRequest(name=name))
+        self.review.RecordObservation(review_pb2.RecordObservationRequest(name=name, observation=SEEN))
+        return name
+
+    def held_case(self) -> str:
+        """Have the reviewer hold the case of the alert of NOM-0, in which they have recorded what they see."""
+        self.review.ClaimCase(review_pb2.ClaimCaseRequest(name=self._observed_case))
+        return self._observed_case
+
+    def listed_case(self, nominal: str) -> str:
+        """Return the case of the face of the job's picture that found this person."""
+        kind, job = review_pb2.CASE_KIND_CANDIDATES, self.job
+        listed = self.review.ListCases(review_pb2.ListCasesRequest(kind=kind, page_size=1000)).cases
+        (name,) = (each.name for each in listed if each.job == job and nominal == each.candidates[0].nominal)
+        return str(name)
 
     @cached_property
     def job(self) -> str:
@@ -365,15 +389,41 @@ v = review_pb2
 @recipe("ReviewService/WatchAlerts")
 def _(stage: Stage) -> Call:
     assert stage.alerts
-    return Call("reviewer", v.WatchAlertsRequest())
+    return Call("superintendent", v.WatchAlertsRequest())
 
 
-simple("ReviewService/ListAlerts", "reviewer", v.ListAlertsRequest())
-simple("ReviewService/GetAlert", "reviewer", lambda s: v.GetAlertRequest(name=s.alerts[0]))
+@recipe("ReviewService/DecideCase")
+def _(stage: Stage) -> Call:
+    name = stage.listed_case("NOM-1")
+    stage.review.ClaimCase(v.ClaimCaseRequest(name=name))
+    stage.review.RecordObservation(v.RecordObservationRequest(name=name, observation=SEEN))
+    return Call("reviewer", v.DecideCaseRequest(name=name, decision=v.DECISION_FALSE, reason=REASON))
+
+
+@recipe("ReviewService/RecordObservation")
+def _(stage: Stage) -> Call:
+    name = stage.listed_case("NOM-0")
+    stage.review.ClaimCase(v.ClaimCaseRequest(name=name))
+    return Call("reviewer", v.RecordObservationRequest(name=name, observation=SEEN))
+
+
+@recipe("ReviewService/Work")
+def _(stage: Stage) -> Call:
+    assert stage.held_case()  # sent again before any other, so that none is taken from the other recipes
+    return Call("reviewer", [v.WorkRequest(credit=1)])
+
+
+simple("ReviewService/ListAlerts", "superintendent", v.ListAlertsRequest())
+simple("ReviewService/GetAlert", "superintendent", lambda s: v.GetAlertRequest(name=s.alerts[0]))
+simple("ReviewService/ListCases", "reviewer", v.ListCasesRequest())
+simple("ReviewService/GetCase", "reviewer", lambda s: v.GetCaseRequest(name=s.held_case()))
+simple("ReviewService/ClaimCase", "reviewer", lambda s: v.ClaimCaseRequest(name=s.held_case()))
+simple("ReviewService/ReleaseCase", "reviewer", lambda s: v.ReleaseCaseRequest(name=s.held_case()))
+simple("ReviewService/ExplainCase", "reviewer", lambda s: v.ExplainCaseRequest(name=s.held_case()))
 simple(
-    "ReviewService/AdjudicateAlert",
-    "reviewer",
-    lambda s: v.AdjudicateAlertRequest(name=s.alerts[0], decision=v.DECISION_FALSE, reason=REASON),
+    "ReviewService/UnblurFrame",
+    "superintendent",
+    lambda s: v.UnblurFrameRequest(name=s.held_case(), reason=REASON),
 )
 
 # --- officers ---------------------------------------------------------------------------------------------------------
