@@ -101,7 +101,7 @@ def test_health_never_starves(service: Service, wanted: watchlist_pb2.Watchlist,
     """However many requests wait and streams are open, health answers in the time of a single request."""
     stub = service.stub(retrospective_pb2_grpc.RetrospectiveServiceStub, "investigator")
     alerts = [
-        service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").WatchAlerts(review_pb2.WatchAlertsRequest())
+        service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent").WatchAlerts(review_pb2.WatchAlertsRequest())
         for _ in range(40)
     ]
     searches = [stub.SearchStill.future(still(group_picture, wanted.name), timeout=60) for _ in range(40)]

@@ -311,7 +311,7 @@ def test_a_feed_goes_on_over_a_restart_of_the_service(
         out, err = feeding.communicate(timeout=120)
         assert feeding.returncode == 0, err
         report = json.loads(out)
-        listed = Terminal(second).ask("review", "list", "--state", "all", identity="reviewer")
+        listed = Terminal(second).ask("review", "alerts", "--state", "all", identity="superintendent")
     assert report["reconnections"] >= 1
     assert "connecting again" in err
     assert report["done"]

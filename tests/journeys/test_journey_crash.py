@@ -74,7 +74,7 @@ def test_kill_minus_nine_during_enrolments_and_alerts(
         assert set(answered) <= stored, "what was answered is durable"
         assert len(stored) <= len(answered) + 1, "one more may have been committed and not answered"
         assert all(len(subject.images) == 1 for subject in page.subjects), "nobody is half enrolled"
-        alerts = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").ListAlerts(
+        alerts = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent").ListAlerts(
             review_pb2.ListAlertsRequest(page_size=1000)
         )
         names = {alert.name for alert in alerts.alerts}
@@ -89,7 +89,7 @@ def test_kill_minus_nine_during_enrolments_and_alerts(
         )
         assert found.candidates[0].nominal == "NOM-0"
         for name in names:
-            alert = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").GetAlert(
+            alert = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent").GetAlert(
                 review_pb2.GetAlertRequest(name=name)
             )
             assert alert.probe_image_jpeg[:2] == b"\xff\xd8"

@@ -121,7 +121,7 @@ def play_photographs(service: Service, watchlist: str, photographs: list[Path], 
     heard = play(service, requests)
     assert heard.error is None
     assert heard.last.faces_seen >= 0.9 * len(photographs), "most faces are usable, or this proves nothing"
-    alerts = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").ListAlerts(
+    alerts = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent").ListAlerts(
         review_pb2.ListAlertsRequest(page_size=1000, deployment=deployment)
     )
     return [alert.candidate.nominal for alert in alerts.alerts]

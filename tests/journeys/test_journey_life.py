@@ -51,7 +51,9 @@ def test_sigterm_during_a_stream_loses_nothing(tmp_path: Path, models: Path, sam
         )
         assert "frs.v1.LiveService" in [item.name for item in listed.list_services_response.service]
         waiting = _in_background(
-            service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer").WatchAlerts(review_pb2.WatchAlertsRequest())
+            service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent").WatchAlerts(
+                review_pb2.WatchAlertsRequest()
+            )
         )
         health = _in_background(
             service.stub(health_pb2_grpc.HealthStub, "camera").Watch(health_pb2.HealthCheckRequest(service=""))

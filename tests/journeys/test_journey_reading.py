@@ -80,16 +80,16 @@ def test_an_export_is_logged_with_its_range_before_the_first_leaf(oversight: Any
 def test_a_feed_of_alerts_is_logged_when_it_opens_and_when_it_closes(
     service: Service, oversight: Any, desk: Desk, sample_people: tuple[bytes, ...]
 ) -> None:
-    """With the position it started from and whether it showed pictures; the end is logged when the reviewer leaves."""
+    """With the position it started from and whether it showed pictures; the end is logged when the caller leaves."""
     deployment = desk.deployment(desk.active_list(sample_people[:1]).name).name
-    reviewer = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    superintendent = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent")
     request = review_pb2.WatchAlertsRequest(deployment=deployment, with_images=True)
-    feed = reviewer.WatchAlerts(request)
+    feed = superintendent.WatchAlerts(request)
     opened = waited(oversight, "alert.feed-opened", deployment)
-    assert opened == [("reviewer", {"after_position": 0, "with_images": True})]
+    assert opened == [("superintendent", {"after_position": 0, "with_images": True})]
     assert details(oversight, "alert.feed-closed", deployment=deployment) == []
     feed.cancel()
-    assert waited(oversight, "alert.feed-closed", deployment) == [("reviewer", {"position": 0})]
+    assert waited(oversight, "alert.feed-closed", deployment) == [("superintendent", {"position": 0})]
 
 
 def test_ranges_that_hold_nothing_and_other_spellings_are_refused(oversight: Any) -> None:
@@ -108,16 +108,16 @@ def test_ranges_that_hold_nothing_and_other_spellings_are_refused(oversight: Any
 
 
 def test_alerts_of_what_is_not_there_are_refused(service: Service) -> None:
-    """A reviewer of an unknown deployment, or with a position of another installation, is told and does not wait."""
-    reviewer = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    """Who asks for an unknown deployment, or with a position of another installation, is told and does not wait."""
+    superintendent = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent")
     nowhere = f"deployments/{new_id()}"
 
     def watch(request: Any, timeout: float) -> Any:
-        return list(reviewer.WatchAlerts(request, timeout=timeout))
+        return list(superintendent.WatchAlerts(request, timeout=timeout))
 
     assert refusal(watch, review_pb2.WatchAlertsRequest(deployment=nowhere)).reason == "DEPLOYMENT_NOT_FOUND"
     listing = review_pb2.ListAlertsRequest(deployment=nowhere)
-    assert refusal(reviewer.ListAlerts, listing).reason == "DEPLOYMENT_NOT_FOUND"
+    assert refusal(superintendent.ListAlerts, listing).reason == "DEPLOYMENT_NOT_FOUND"
     error = refusal(watch, review_pb2.WatchAlertsRequest(after_position=10**9))
     assert (error.reason, error.metadata["field"]) == ("INVALID_FIELD", "after_position")
 
