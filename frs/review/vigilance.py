@@ -85,6 +85,12 @@ class Vigilance:
         if rate > 0.0 and self._chance.random() < rate:
             tx.after_commit(lambda: self._plan(raised.deployment, raised.raised_at))
 
+    @property
+    def due(self) -> int:
+        """How many checks wait for their time."""
+        with self._lock:
+            return len(self._due)
+
     def look(self) -> float | None:
         """Open the checks whose time has come. Returns seconds until the next, None when none is due.
 

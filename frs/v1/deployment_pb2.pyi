@@ -70,6 +70,7 @@ class CameraCount(_message.Message):
     frames_rejected: _builtins.int
     """Frames that could not be read."""
     alerts: _builtins.int
+    """0 for reviewers: beside the number of cases it would say which of them are vigilance checks."""
     def __init__(
         self,
         *,
@@ -213,7 +214,7 @@ class ReviewPolicy(_message.Message):
     (review.officers_before_adjudication).
     """
     vigilance_rate: _builtins.float
-    """Vigilance checks for each alert, 0 to 1; absent is the setting (review.vigilance_rate)."""
+    """Vigilance checks for each alert, 0 to 1; absent is the setting (review.vigilance_rate), and for reviewers."""
     def __init__(
         self,
         *,
