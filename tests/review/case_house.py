@@ -270,6 +270,14 @@ class CaseHouse:
         """Change the rows as another room does."""
         self.database.write(lambda tx: tx.connection.execute(sa.text(statement), values))
 
+    def clear(self) -> None:
+        """Have nothing wait."""
+        self.execute("UPDATE review_case SET state = 'unreviewed', closed_at = opened_at WHERE closed_at IS NULL")
+
+    def overdue(self) -> int:
+        """Count the outcomes that the log calls overdue."""
+        return len(self.audit.list(EventFilter(action="operator.outcome-overdue"), 100, "").items)
+
     def row(self, case_id: str) -> sa.Row[Any]:
         """Return a case's row."""
         with self.database.read() as connection:
@@ -295,13 +303,9 @@ class CaseHouse:
 
     def events(self, case_id: str) -> list[str]:
         """Return what the log says of a case, oldest first."""
-        found = []
-        for seq in range(self.audit.size()):
-            event = self.audit.get(seq, open_payload=True)
-            details = (event.payload or {}).get("details")
-            if isinstance(details, dict) and details.get("case") == case_id:
-                found.append(event.action)
-        return found
+        row = self.row(case_id)
+        concerned = EventFilter(alert=row.alert_id) if row.alert_id else EventFilter(job=row.job_id)
+        return [event.action for event in self.audit.list(concerned, 1000, "").items]
 
     def payload(self, action: str) -> dict[str, Any]:
         """Return the details of the newest event of an action."""

@@ -312,7 +312,7 @@ def _take(desk: Desk, name: str, step: str) -> str:
     return str(desk.alerts.engage(OTHER, name, step).state)
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=10, deadline=None)
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=6))
 def test_states_move_along_the_arrows_only(desk: Desk, steps: list[str]) -> None:
     """Whatever is tried in whatever order: state, feed and log show exactly the moves that the definitions allow."""
