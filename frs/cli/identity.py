@@ -92,6 +92,8 @@ def revoke(
     clock, folder = SystemClock(), certs_folder(load_settings(data))
     if (name is None) == (not serial):
         raise typer.BadParameter("give a name, or --serial")
+    if reason not in REASONS:
+        raise typer.BadParameter(f"a reason is one of {', '.join(REASONS)}")
     authority = Authority.load(folder, clock)
     serials = [_checked(each, folder) for each in serial or ()]
     if name is not None:
