@@ -22,7 +22,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is logged.")]
 
 def _camera_row(c: pb.CameraCount) -> tuple[object, ...]:
     frames = (c.frames_received, c.frames_processed, c.frames_dropped, c.frames_rejected)
-    return (c.camera_id, c.faces_seen, c.alerts, *frames)
+    return (c.camera_id, c.faces_seen, c.alerts if c.HasField("alerts") else "", *frames)
 
 
 def _show(deployment: pb.Deployment, as_json: bool) -> None:
@@ -130,7 +130,7 @@ def list_deployments(
                 when(d.start_time),
                 when(d.end_time),
                 sum(c.faces_seen for c in d.cameras),
-                sum(c.alerts for c in d.cameras),
+                sum(c.alerts for c in d.cameras) if all(c.HasField("alerts") for c in d.cameras) else "",
             )
             for d in found
         ],

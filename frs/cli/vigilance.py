@@ -135,7 +135,7 @@ def remove(
     if as_json:
         print_json(message_json(removed))
     else:
-        say(f"{removed.name}: both pictures are destroyed. It was shown {removed.shown_count} times.")
+        say(f"{removed.name}: both pictures are destroyed. Checks that showed it: {removed.shown_count}.")
 
 
 def _add(client: Client, stub: VigilanceServiceStub, line: PairLine) -> pb.VigilancePair:

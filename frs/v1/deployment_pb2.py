@@ -26,33 +26,33 @@ from frs.v1 import common_pb2 as frs_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66rs/v1/deployment.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x01\n\x0b\x43\x61meraCount\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x12\n\nfaces_seen\x18\x02 \x01(\x03\x12\x17\n\x0f\x66rames_received\x18\x03 \x01(\x03\x12\x18\n\x10\x66rames_processed\x18\x04 \x01(\x03\x12\x16\n\x0e\x66rames_dropped\x18\x05 \x01(\x03\x12\x17\n\x0f\x66rames_rejected\x18\x06 \x01(\x03\x12\x0e\n\x06\x61lerts\x18\x07 \x01(\x03\"\xd0\x04\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\x1b\n\x13\x61uthorising_officer\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x03(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10\x63ooldown_seconds\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12&\n\x05state\x18\t \x01(\x0e\x32\x17.frs.v1.DeploymentState\x12-\n\x10versions_at_open\x18\n \x03(\x0b\x32\x13.frs.v1.ListVersion\x12\x11\n\topened_by\x18\x0b \x01(\t\x12-\n\topen_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclose_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12\x14\n\x0c\x63lose_reason\x18\x0f \x01(\t\x12$\n\x07\x63\x61meras\x18\x10 \x03(\x0b\x32\x13.frs.v1.CameraCount\x12\x0c\n\x04site\x18\x11 \x01(\t\x12+\n\rreview_policy\x18\x12 \x01(\x0b\x32\x14.frs.v1.ReviewPolicyB\x13\n\x11_cooldown_seconds\"\x9d\x01\n\x0cReviewPolicy\x12\x11\n\treviewers\x18\x01 \x01(\x05\x12)\n\x1cofficers_before_adjudication\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1b\n\x0evigilance_rate\x18\x03 \x01(\x02H\x01\x88\x01\x01\x42\x1f\n\x1d_officers_before_adjudicationB\x11\n\x0f_vigilance_rate\"?\n\x15OpenDeploymentRequest\x12&\n\ndeployment\x18\x01 \x01(\x0b\x32\x12.frs.v1.Deployment\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListDeploymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x17ListDeploymentsResponse\x12\'\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x12.frs.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x14\x45ndDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"5\n\x15StopDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xab\x01\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_SCHEDULED\x10\x01\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x44\x45PLOYMENT_STATE_ENDED\x10\x03\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_STOPPED\x10\x04\x32\xf7\x02\n\x11\x44\x65ploymentService\x12\x43\n\x0eOpenDeployment\x12\x1d.frs.v1.OpenDeploymentRequest\x1a\x12.frs.v1.Deployment\x12\x41\n\rGetDeployment\x12\x1c.frs.v1.GetDeploymentRequest\x1a\x12.frs.v1.Deployment\x12R\n\x0fListDeployments\x12\x1e.frs.v1.ListDeploymentsRequest\x1a\x1f.frs.v1.ListDeploymentsResponse\x12\x41\n\rEndDeployment\x12\x1c.frs.v1.EndDeploymentRequest\x1a\x12.frs.v1.Deployment\x12\x43\n\x0eStopDeployment\x12\x1d.frs.v1.StopDeploymentRequest\x1a\x12.frs.v1.Deploymentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66rs/v1/deployment.proto\x12\x06\x66rs.v1\x1a\x13\x66rs/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n\x0b\x43\x61meraCount\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x12\n\nfaces_seen\x18\x02 \x01(\x03\x12\x17\n\x0f\x66rames_received\x18\x03 \x01(\x03\x12\x18\n\x10\x66rames_processed\x18\x04 \x01(\x03\x12\x16\n\x0e\x66rames_dropped\x18\x05 \x01(\x03\x12\x17\n\x0f\x66rames_rejected\x18\x06 \x01(\x03\x12\x13\n\x06\x61lerts\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_alerts\"\xd0\x04\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\x1b\n\x13\x61uthorising_officer\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x03(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10\x63ooldown_seconds\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12&\n\x05state\x18\t \x01(\x0e\x32\x17.frs.v1.DeploymentState\x12-\n\x10versions_at_open\x18\n \x03(\x0b\x32\x13.frs.v1.ListVersion\x12\x11\n\topened_by\x18\x0b \x01(\t\x12-\n\topen_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclose_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12\x14\n\x0c\x63lose_reason\x18\x0f \x01(\t\x12$\n\x07\x63\x61meras\x18\x10 \x03(\x0b\x32\x13.frs.v1.CameraCount\x12\x0c\n\x04site\x18\x11 \x01(\t\x12+\n\rreview_policy\x18\x12 \x01(\x0b\x32\x14.frs.v1.ReviewPolicyB\x13\n\x11_cooldown_seconds\"\x9d\x01\n\x0cReviewPolicy\x12\x11\n\treviewers\x18\x01 \x01(\x05\x12)\n\x1cofficers_before_adjudication\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1b\n\x0evigilance_rate\x18\x03 \x01(\x02H\x01\x88\x01\x01\x42\x1f\n\x1d_officers_before_adjudicationB\x11\n\x0f_vigilance_rate\"?\n\x15OpenDeploymentRequest\x12&\n\ndeployment\x18\x01 \x01(\x0b\x32\x12.frs.v1.Deployment\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListDeploymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x17ListDeploymentsResponse\x12\'\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x12.frs.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x14\x45ndDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"5\n\x15StopDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xab\x01\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_SCHEDULED\x10\x01\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x44\x45PLOYMENT_STATE_ENDED\x10\x03\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_STOPPED\x10\x04\x32\xf7\x02\n\x11\x44\x65ploymentService\x12\x43\n\x0eOpenDeployment\x12\x1d.frs.v1.OpenDeploymentRequest\x1a\x12.frs.v1.Deployment\x12\x41\n\rGetDeployment\x12\x1c.frs.v1.GetDeploymentRequest\x1a\x12.frs.v1.Deployment\x12R\n\x0fListDeployments\x12\x1e.frs.v1.ListDeploymentsRequest\x1a\x1f.frs.v1.ListDeploymentsResponse\x12\x41\n\rEndDeployment\x12\x1c.frs.v1.EndDeploymentRequest\x1a\x12.frs.v1.Deployment\x12\x43\n\x0eStopDeployment\x12\x1d.frs.v1.StopDeploymentRequest\x1a\x12.frs.v1.Deploymentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frs.v1.deployment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEPLOYMENTSTATE']._serialized_start=1386
-  _globals['_DEPLOYMENTSTATE']._serialized_end=1557
+  _globals['_DEPLOYMENTSTATE']._serialized_start=1402
+  _globals['_DEPLOYMENTSTATE']._serialized_end=1573
   _globals['_CAMERACOUNT']._serialized_start=90
-  _globals['_CAMERACOUNT']._serialized_end=258
-  _globals['_DEPLOYMENT']._serialized_start=261
-  _globals['_DEPLOYMENT']._serialized_end=853
-  _globals['_REVIEWPOLICY']._serialized_start=856
-  _globals['_REVIEWPOLICY']._serialized_end=1013
-  _globals['_OPENDEPLOYMENTREQUEST']._serialized_start=1015
-  _globals['_OPENDEPLOYMENTREQUEST']._serialized_end=1078
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=1080
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=1116
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1118
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1181
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1183
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1274
-  _globals['_ENDDEPLOYMENTREQUEST']._serialized_start=1276
-  _globals['_ENDDEPLOYMENTREQUEST']._serialized_end=1328
-  _globals['_STOPDEPLOYMENTREQUEST']._serialized_start=1330
-  _globals['_STOPDEPLOYMENTREQUEST']._serialized_end=1383
-  _globals['_DEPLOYMENTSERVICE']._serialized_start=1560
-  _globals['_DEPLOYMENTSERVICE']._serialized_end=1935
+  _globals['_CAMERACOUNT']._serialized_end=274
+  _globals['_DEPLOYMENT']._serialized_start=277
+  _globals['_DEPLOYMENT']._serialized_end=869
+  _globals['_REVIEWPOLICY']._serialized_start=872
+  _globals['_REVIEWPOLICY']._serialized_end=1029
+  _globals['_OPENDEPLOYMENTREQUEST']._serialized_start=1031
+  _globals['_OPENDEPLOYMENTREQUEST']._serialized_end=1094
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=1096
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=1132
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1134
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1197
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1199
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1290
+  _globals['_ENDDEPLOYMENTREQUEST']._serialized_start=1292
+  _globals['_ENDDEPLOYMENTREQUEST']._serialized_end=1344
+  _globals['_STOPDEPLOYMENTREQUEST']._serialized_start=1346
+  _globals['_STOPDEPLOYMENTREQUEST']._serialized_end=1399
+  _globals['_DEPLOYMENTSERVICE']._serialized_start=1576
+  _globals['_DEPLOYMENTSERVICE']._serialized_end=1951
 # @@protoc_insertion_point(module_scope)

@@ -70,7 +70,7 @@ class CameraCount(_message.Message):
     frames_rejected: _builtins.int
     """Frames that could not be read."""
     alerts: _builtins.int
-    """0 for reviewers: beside the number of cases it would say which of them are vigilance checks."""
+    """Absent for reviewers: beside the number of cases it would say which of them are vigilance checks."""
     def __init__(
         self,
         *,
@@ -80,13 +80,15 @@ class CameraCount(_message.Message):
         frames_processed: _builtins.int = ...,
         frames_dropped: _builtins.int = ...,
         frames_rejected: _builtins.int = ...,
-        alerts: _builtins.int = ...,
+        alerts: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alerts", b"_alerts", "alerts", b"alerts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "camera_id", b"camera_id", "faces_seen", b"faces_seen", "frames_dropped", b"frames_dropped", "frames_processed", b"frames_processed", "frames_received", b"frames_received", "frames_rejected", b"frames_rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alerts", b"_alerts", "alerts", b"alerts", "camera_id", b"camera_id", "faces_seen", b"faces_seen", "frames_dropped", b"frames_dropped", "frames_processed", b"frames_processed", "frames_received", b"frames_received", "frames_rejected", b"frames_rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__alerts: _TypeAlias = _typing.Literal["alerts"]  # noqa: Y015
+    _WhichOneofArgType__alerts: _TypeAlias = _typing.Literal["_alerts", b"_alerts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alerts) -> _WhichOneofReturnType__alerts | None: ...
 
 Global___CameraCount: _TypeAlias = CameraCount  # noqa: Y015
 

@@ -35,6 +35,8 @@ from frs.v1 import (
     retrospective_pb2_grpc,
     review_pb2,
     review_pb2_grpc,
+    vigilance_pb2,
+    vigilance_pb2_grpc,
     watchlist_pb2,
     watchlist_pb2_grpc,
 )
@@ -468,6 +470,25 @@ def _(stage: Stage) -> Call:
     stub.RevokeIdentity(n.RevokeIdentityRequest(name=SOMEBODY, reason=REASON))
     return Call("technician", n.RestoreIdentityRequest(name=SOMEBODY, reason=REASON))
 
+
+# --- vigilance --------------------------------------------------------------------------------------------------------
+
+g = vigilance_pb2
+
+
+def known_pair(stage: Stage, reference: int) -> g.AddPairRequest:
+    pair = g.VigilancePair(nominal="T-1", source="volunteers of the training school")
+    return g.AddPairRequest(pair=pair, probe=stage.people[4], reference=stage.people[reference])
+
+
+@recipe("VigilanceService/RemovePair")
+def _(stage: Stage) -> Call:
+    stub = stage.stub(vigilance_pb2_grpc.VigilanceServiceStub, "superintendent")
+    return Call("protection", g.RemovePairRequest(name=stub.AddPair(known_pair(stage, 3)).name, reason=REASON))
+
+
+simple("VigilanceService/AddPair", "superintendent", lambda s: known_pair(s, 5))
+simple("VigilanceService/ListPairs", "oversight", g.ListPairsRequest())
 
 # --- oversight --------------------------------------------------------------------------------------------------------
 
