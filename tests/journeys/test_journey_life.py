@@ -158,7 +158,7 @@ def test_plaintext_on_loopback_and_an_altered_log(initialised: Path, models: Pat
         stub = oversight_pb2_grpc.OversightServiceStub(channel)
         stub.GetCheckpoint(oversight_pb2.GetCheckpointRequest())
         events = stub.ListEvents(oversight_pb2.ListEventsRequest(actor="loopback")).events
-        assert [event.action for event in events] == ["log.proof-read"]
+        assert [event.action for event in events] == ["access.signed-in", "log.proof-read"]
     _alter(initialised / "frs.sqlite")
     ended = frs(models, "doctor", "--data", str(initialised))
     assert ended.returncode == 1
