@@ -15,7 +15,11 @@ def success() -> Summary:
     return Summary(
         people_listed=1,
         found=["N/1"],
-        alerts=[AlertLine("a1", "N/1", "person 1", right=True, score=0.98, threshold=0.945, frames=3)],
+        alerts=[
+            AlertLine(
+                "a1", "N/1", "person 1", right=True, score=0.98, threshold=0.945, frames=3, state="confirmed true"
+            )
+        ],
         operator_match="N/1",
         events=30,
         log_verified=True,

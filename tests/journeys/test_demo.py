@@ -56,8 +56,11 @@ def test_it_finds_the_listed_and_nobody_else(demonstration: tuple[Path, Any, dic
 
 
 def test_every_alert_was_reviewed_and_the_log_verified(demonstration: tuple[Path, Any, dict[str, Any]]) -> None:
-    """Alerts are decided and engaged; each act is an event."""
-    _, _, summary = demonstration
+    """Two reviewers decide each without its score at first, an officer goes; each act is an event."""
+    _, ran, summary = demonstration
+    assert (summary["decisions"], summary["withheld"], summary["engaged"]) == (6, 6, 3)
+    for who in ("manager", "superintendent", "camera", "reviewer", "reviewer-two", "officer", "oversight"):
+        assert f"\n{who}$ frs " in ran.stdout
     assert {alert["state"] for alert in summary["alerts"]} == {"confirmed true"}
     assert all(alert["score"] >= alert["threshold"] and alert["frames"] >= 3 for alert in summary["alerts"])
     assert summary["log_verified"] is True
@@ -67,10 +70,14 @@ def test_every_alert_was_reviewed_and_the_log_verified(demonstration: tuple[Path
 
 
 def test_it_leaves_pictures_and_tells_what_they_are(demonstration: tuple[Path, Any, dict[str, Any]]) -> None:
-    """A contact sheet, the clip and the summary; the data and the enrolled plaintext pictures are gone."""
+    """Sheet, explanation, blurred frame, clip and summary; the data and the enrolled plaintext pictures are gone."""
     out, ran, summary = demonstration
     with Image.open(out / "contact-sheet.png") as sheet:
         assert sheet.width > 3 * 400
+    with Image.open(out / "explanation.png") as tiles, Image.open(out / "frame-blurred.jpg") as frame:
+        assert tiles.width > 3 * tiles.height
+        assert frame.size == (960, 540)
+    assert summary["explanation"]
     frames = list(read_video(out / "clip.mp4", 0.0, 30.0, 4_000_000))
     assert len(frames) >= summary["frames"] > 20
     assert not (out / "data").exists()

@@ -58,7 +58,7 @@ class Commands:
         """
         told = [a if " " not in a else f"'{a}'" for a in arguments]
         if not self._quiet:
-            say(f"$ frs {' '.join(told)}")
+            say(f"{identity}$ frs {' '.join(told)}")
         command = [*arguments, "--json", *(("--identity", identity) if identity else ())]
         out, err = io.StringIO(), io.StringIO()
         with _environment(self._environment), redirect_stdout(out), redirect_stderr(err):

@@ -13,9 +13,10 @@ import yaml
 from frs.cli.demo.cast import Person, gather
 from frs.cli.demo.clip import Presence, frames, scenes, write_clip
 from frs.cli.demo.commands import Commands
+from frs.cli.demo.deciding import People
 from frs.cli.demo.sheet import write_sheet
-from frs.cli.demo.summary import AlertLine, Summary
-from frs.cli.demo.truth import load_probe, who_is_shown
+from frs.cli.demo.summary import Summary
+from frs.cli.demo.truth import who_is_shown
 from frs.cli.output import say
 from frs.clock import SystemClock
 from frs.embed.decoding import encode_jpeg
@@ -27,15 +28,6 @@ from frs.settings import EmbedSettings, Settings
 
 LIST = "demonstration"
 CAMERA = "high-street"
-_ROLES = {
-    "manager": ("watchlist-manager",),
-    "superintendent": ("authorising-officer",),
-    "camera-adapter": ("feed",),
-    "officer": ("officer",),
-    "investigator": ("investigator",),
-    "reviewer": ("reviewer",),
-    "oversight": ("oversight",),
-}
 _WHY = ("--reason", "robbery on the high street", "--incident", "DEMO-17", "--authorisation", "DEMO-AUTH-3")
 
 _ASKED = ("--reason", "would not give a name", "--power", "PACE 1984 s64A", "--device", "handset-12")
@@ -60,6 +52,7 @@ class Story:
         self._truth: list[list[Presence]] = []
         self._start = datetime.now(UTC).replace(microsecond=0)
         self._clip = out / "clip.mp4"
+        self._deployment = ""
 
     def tell(self) -> Summary:
         """Do everything and return what came of it."""
@@ -73,7 +66,7 @@ class Story:
             self._enrol()
         with self._step("live", "Live: stream the clip into a deployment"):
             self._live()
-        with self._step("review", "Review every alert"):
+        with self._step("review", "Review: two reviewers decide each alert, an officer goes to who they say it is"):
             self._review()
         with self._step("retrospective", "Retrospective: search a still and a short video of an incident"):
             self._retrospective()
@@ -100,9 +93,7 @@ class Story:
     def _set_up(self) -> None:
         self._models.mkdir(parents=True, exist_ok=True)
         ensure_starter(Shelf(self._models), SystemClock())
-        self._frs.run("init")
-        for name, roles in _ROLES.items():
-            self._frs.run("identity", "add", name, *(part for role in roles for part in ("--role", role)))
+        self._frs.run("init", "--identities")
 
     def _draw(self) -> None:
         settings = Settings(
@@ -151,11 +142,13 @@ class Story:
     def _live(self) -> None:
         opened = self._frs.run(
             "deployment", "open", LIST, "--purpose", "find wanted people", "--place", "high street",
-            "--authorising-officer", "superintendent", "--until", "2h", identity="superintendent",
+            "--authorising-officer", "superintendent", "--until", "2h", "--reviewers", "2",
+            identity="superintendent",
         )  # fmt: skip
+        self._deployment = opened["name"]
         report = self._frs.run(
             "feed", str(self._clip), "--deployment", opened["name"], "--camera", CAMERA, "--fast",
-            "--start", self._start.isoformat(), identity="camera-adapter",
+            "--start", self._start.isoformat(), identity="camera",
         )  # fmt: skip
         self._frs.run("deployment", "end", opened["name"], identity="superintendent")
         summary = self._summary
@@ -166,36 +159,13 @@ class Story:
         summary.model, summary.provider, summary.notice = report["model"], report["provider"], report["notice"]
 
     def _review(self) -> None:
-        """Decide each alert by the truth of the drawing, as a reviewer would by looking."""
-        pictures = self._data / "reviewer"
-        listed = self._frs.run("review", "list", identity="reviewer")
-        shown = []
-        for alert in sorted(listed, key=lambda a: a["capture_time"]):
-            full = self._frs.run("review", "show", alert["name"], "--out", str(pictures), identity="reviewer")
-            name = alert["name"].removeprefix("alerts/")
-            captured = datetime.fromisoformat(full["capture_time"])
-            shown.append(load_probe(name, captured, pictures / f"{name}-probe.jpg"))
-            candidate = full["candidate"]
-            scores = candidate["score"], candidate["threshold"], candidate["frames"]
-            self._summary.alerts.append(AlertLine(name, candidate["nominal"], "", False, *scores))
-        answers = who_is_shown(shown, self._clip, self._start, self._truth)
-        for line in self._summary.alerts:
-            presence = answers.get(line.alert)
-            line.shown = presence.person.name if presence is not None else "nobody who was drawn"
-            line.right = presence is not None and presence.person.nominal == line.nominal
-            self._decide(line)
+        people = People(self._frs, self._summary, self._out, self._data)
+        people.review(self._deployment, lambda shown: who_is_shown(shown, self._clip, self._start, self._truth))
+        people.engage()
         nominals = {line.nominal for line in self._summary.alerts if line.right}
         for person in (p for p in self._cast if p.listed):
             (self._summary.found if person.nominal in nominals else self._summary.missed).append(person.nominal)
-        write_sheet(self._out / "contact-sheet.png", self._summary.alerts, pictures)
-
-    def _decide(self, line: AlertLine) -> None:
-        decision = ("--true", "--reason", "same face") if line.right else ("--false", "--reason", "another person")
-        self._frs.run("review", "adjudicate", line.alert, *decision, identity="reviewer")
-        line.state = "false"
-        if line.right:
-            self._frs.run("review", "engage", line.alert, "confirmed-true", "--note", "spoken to", identity="reviewer")
-            line.state = "confirmed true"
+        write_sheet(self._out / "contact-sheet.png", self._summary.alerts, people.pictures)
 
     def _retrospective(self) -> None:
         script = scenes(self._cast, self._seconds)
@@ -209,6 +179,8 @@ class Story:
         job = self._frs.run("search", "submit", str(still), str(video), *on, identity="investigator")
         subjects = self._frs.run("search", "subjects", job["name"], identity="investigator")
         self._summary.retrospective_found = sorted({subject["nominal"] for subject in subjects})
+        waiting = self._frs.run("review", "list", "--kind", "candidates", identity="reviewer")
+        self._summary.lists_waiting = len(waiting)
 
     def _operator(self) -> None:
         listed = next(p for p in self._cast if p.listed)

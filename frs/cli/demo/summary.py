@@ -15,6 +15,7 @@ class AlertLine:
     """One alert and the truth about it."""
 
     alert: str
+    """Id of its case."""
     nominal: str
     shown: str
     """Who the picture shows, as it was drawn."""
@@ -23,6 +24,8 @@ class AlertLine:
     threshold: float
     frames: int
     state: str = "pending"
+    seen_at: str = ""
+    """Capture time of the best picture."""
 
 
 @dataclass(slots=True)
@@ -33,12 +36,22 @@ class Summary:
     found: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     alerts: list[AlertLine] = field(default_factory=list)
+    decisions: int = 0
+    """Of reviewers."""
+    withheld: int = 0
+    """How often a reviewer was shown a case without its score."""
+    engaged: int = 0
+    """Assignments that the officer took and reported on."""
+    explanation: list[str] = field(default_factory=list)
+    """Why one alert was proposed, in sentences."""
     strangers_shown: int = 0
     faces_seen: int = 0
     frames: int = 0
     frames_per_second: float = 0.0
     faces_per_second: float = 0.0
     retrospective_found: list[str] = field(default_factory=list)
+    lists_waiting: int = 0
+    """Candidate lists of the retrospective search that wait for a reviewer."""
     operator_match: str = ""
     operator_stranger_matched: bool = False
     events: int = 0
@@ -60,6 +73,7 @@ class Summary:
         """Return why the demonstration failed; empty when it succeeded."""
         problems = [f"{nominal} was listed and not found" for nominal in self.missed]
         problems += [f"a false alert for {line.nominal}: it shows {line.shown}" for line in self.false_alerts]
+        problems += [f"nobody spoke to {line.nominal}" for line in self.alerts if line.right and not _engaged(line)]
         if not self.log_verified:
             problems.append(f"the log does not verify: {'; '.join(self.log_problems) or 'it was not checked'}")
         if not self.operator_match:
@@ -93,11 +107,16 @@ class Summary:
                 }
                 for line in self.alerts
             ],
+            "decisions": self.decisions,
+            "withheld": self.withheld,
+            "engaged": self.engaged,
+            "explanation": list(self.explanation),
             "faces_seen": self.faces_seen,
             "frames": self.frames,
             "frames_per_second": self.frames_per_second,
             "faces_per_second": self.faces_per_second,
             "retrospective_found": list(self.retrospective_found),
+            "lists_waiting": self.lists_waiting,
             "operator_match": self.operator_match,
             "operator_stranger_matched": self.operator_stranger_matched,
             "events": self.events,
@@ -126,23 +145,34 @@ class Summary:
             "Alerts",
         )
         verified = f"{self.events} events, verified" if self.log_verified else "DOES NOT VERIFY"
+        stranger = "OF A STRANGER: A MATCH" if self.operator_stranger_matched else "of a stranger: no match"
         rows = [
             ("people listed", self.people_listed),
             ("found / missed", f"{len(self.found)} / {len(self.missed)}"),
             ("strangers shown", f"{self.strangers_shown}, false alerts {len(self.false_alerts)}"),
             ("faces seen", f"{self.faces_seen} in {self.frames} frames"),
             ("pace", f"{self.frames_per_second:.1f} frames/s, {self.faces_per_second:.1f} faces/s on {self.provider}"),
+            ("reviewers", f"2, who decided {self.decisions} times; the score withheld until they said what they see"),
+            ("officer", f"took {self.engaged} assignments"),
             ("retrospective search found", ", ".join(self.retrospective_found) or "nobody"),
-            ("operator search", f"found {self.operator_match or 'nobody'}; of a stranger: no match"),
+            ("candidate lists", f"{self.lists_waiting} wait for a reviewer"),
+            ("operator search", f"found {self.operator_match or 'nobody'}; {stranger}"),
             ("log", verified),
             ("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())),
         ]
-        if self.operator_stranger_matched:
-            rows[6] = ("operator search", f"found {self.operator_match or 'nobody'}; OF A STRANGER: A MATCH")
         show_table(("what", "result"), rows, "Summary")
+        if self.explanation:
+            say("Why the first was proposed, as its reviewers read it:")
+            for sentence in self.explanation:
+                say(f"  {sentence}")
+            say(f"Where the two faces are alike: {out}/explanation.png; what reviewers see: {out}/frame-blurred.jpg")
         say(f"Pictures and summary: {out}/contact-sheet.png, {out}/clip.mp4, {out}/demo-summary.json")
         say("Probe and reference share a photograph here: this shows the machinery, not accuracy on real cameras.")
         if self.notice:
             say(self.notice)
         for failure in self.failures:
             say(f"FAILED: {failure}")
+
+
+def _engaged(line: AlertLine) -> bool:
+    return line.state == "confirmed true"
