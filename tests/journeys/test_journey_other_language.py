@@ -1,4 +1,4 @@
-"""A client in another language, given only ``protos/`` and a certificate, does the main job."""
+"""A client in another language, given only ``protos/`` and certificates, does the main job."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def test_a_node_client_enrols_streams_searches_reviews_and_reads_the_log(
     certs = service.data / "certs"
     settings = {
         "address": service.address,
-        "ca": str(certs / "ca.crt"),
-        "cert": str(certs / "administrator.crt"),
-        "key": str(certs / "administrator.key"),
+        "certs": str(certs),
         "protos": str(ROOT / "protos"),
         "enrol": paths["enrol"],
         "stranger": paths["stranger"],
@@ -52,6 +50,10 @@ def test_a_node_client_enrols_streams_searches_reviews_and_reads_the_log(
     assert said["progress"]["done"] is True
     assert said["progress"]["framesProcessed"] == 6
     assert said["watched"]["probe"] > 0
+    assert said["decided"]["withheld"] is True
+    assert said["decided"]["before"] == 0
+    assert said["decided"]["after"] >= SCORE
+    assert said["decided"]["state"] == "CASE_STATE_ADJUDICATED"
     assert said["match"]["matched"] is True
     assert said["match"]["nominal"] == "NODE/1"
     assert said["match"]["owed"] >= 1

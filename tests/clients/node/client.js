@@ -1,5 +1,6 @@
-// Enrols, streams, identifies, reviews and reads the log with nothing but protos/ and a client certificate.
-// usage: node client.js SETTINGS.json   (address, ca, cert, key, protos, enrol, frames[], stranger, watchlist)
+// Enrols, streams, identifies, reviews and reads the log with nothing but protos/ and the certificates of those whose
+// duties these are.
+// usage: node client.js SETTINGS.json   (address, certs, protos, enrol, frames[], stranger, watchlist)
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -14,13 +15,11 @@ const files = fs
 const contract = grpc.loadPackageDefinition(
   loader.loadSync(files, { includeDirs: [settings.protos], longs: Number, enums: String, defaults: true }),
 ).frs.v1;
-const credentials = grpc.credentials.createSsl(
-  fs.readFileSync(settings.ca),
-  fs.readFileSync(settings.key),
-  fs.readFileSync(settings.cert),
-);
+const certs = (name) => fs.readFileSync(path.join(settings.certs, name));
+const credentials = (identity) =>
+  grpc.credentials.createSsl(certs("ca.crt"), certs(`${identity}.key`), certs(`${identity}.crt`));
 const options = { "grpc.max_receive_message_length": 64 << 20, "grpc.max_send_message_length": 64 << 20 };
-const stub = (name) => new contract[name](settings.address, credentials, options);
+const stub = (name, identity) => new contract[name](settings.address, credentials(identity), options);
 const call = (service, method, request) =>
   new Promise((resolve, reject) =>
     service[method](request, { deadline: Date.now() + 60000 }, (error, reply) => (error ? reject(error) : resolve(reply))),
@@ -28,7 +27,7 @@ const call = (service, method, request) =>
 const timestamp = (ms) => ({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 });
 
 async function stream(deployment) {
-  const live = stub("LiveService").Stream();
+  const live = stub("LiveService", "camera").Stream();
   const seen = { alerts: [], progress: null, problems: [] };
   const finished = new Promise((resolve, reject) => {
     live.on("data", (message) => {
@@ -52,7 +51,7 @@ async function stream(deployment) {
 }
 
 async function firstAlert(deployment) {
-  const watch = stub("ReviewService").WatchAlerts({ deployment, withImages: true });
+  const watch = stub("ReviewService", "superintendent").WatchAlerts({ deployment, withImages: true });
   return new Promise((resolve, reject) => {
     watch.on("data", (message) => {
       resolve(message);
@@ -62,8 +61,33 @@ async function firstAlert(deployment) {
   });
 }
 
+async function decide(deployment) {
+  const reviews = stub("ReviewService", "reviewer");
+  const { cases } = await call(reviews, "ListCases", { deployment });
+  const { name } = cases[0];
+  const claimed = await call(reviews, "ClaimCase", { name });
+  const features = ["FEATURE_EARS", "FEATURE_NOSE", "FEATURE_MOUTH"];
+  const observed = await call(reviews, "RecordObservation", {
+    name,
+    observation: {
+      features: features.map((feature) => ({ feature, finding: "FINDING_AGREES" })),
+      probeQuality: "SEEN_QUALITY_USABLE",
+      referenceQuality: "SEEN_QUALITY_GOOD",
+      occlusions: ["OCCLUSION_NONE"],
+    },
+  });
+  const decided = await call(reviews, "DecideCase", { name, decision: "DECISION_TRUE", reason: "same scar and ears" });
+  return {
+    withheld: claimed.scoreWithheld,
+    before: claimed.candidates[0].score,
+    after: observed.candidates[0].score,
+    state: decided.state,
+  };
+}
+
 async function main() {
-  const watchlists = stub("WatchlistService");
+  const watchlists = stub("WatchlistService", "manager");
+  const superintendent = stub("WatchlistService", "superintendent");
   const name = `watchlists/${settings.watchlist}`;
   const thresholds = (settings.thresholds || []).map(([mode, score]) => ({ mode, score }));
   await call(watchlists, "CreateWatchlist", {
@@ -83,9 +107,9 @@ async function main() {
     images: [{ data: fs.readFileSync(settings.enrol), source: "custody", takenOn: "2026-01-02" }],
   });
   for (const method of ["ApproveWatchlist", "ActivateWatchlist", "ReviewWatchlist"]) {
-    await call(watchlists, method, { name });
+    await call(superintendent, method, { name });
   }
-  const deployment = await call(stub("DeploymentService"), "OpenDeployment", {
+  const deployment = await call(stub("DeploymentService", "superintendent"), "OpenDeployment", {
     deployment: {
       purpose: "find a wanted person",
       place: "the high street",
@@ -96,13 +120,9 @@ async function main() {
   });
   const streamed = await stream(deployment.name);
   const alert = await firstAlert(deployment.name);
-  await call(stub("ReviewService"), "AdjudicateAlert", {
-    name: alert.alert.name,
-    decision: "DECISION_TRUE",
-    reason: "same scar and ears",
-  });
-  await call(stub("DeploymentService"), "EndDeployment", { name: deployment.name });
-  const operator = stub("OperatorService");
+  const decided = await decide(deployment.name);
+  await call(stub("DeploymentService", "superintendent"), "EndDeployment", { name: deployment.name });
+  const operator = stub("OperatorService", "officer");
   const identify = (photograph) =>
     call(operator, "Identify", {
       photograph: fs.readFileSync(photograph),
@@ -124,7 +144,7 @@ async function main() {
   } catch (error) {
     refusal = { code: error.code, details: error.details, rich: error.metadata.get("grpc-status-details-bin").length };
   }
-  const oversight = stub("OversightService");
+  const oversight = stub("OversightService", "oversight");
   const events = await call(oversight, "ListEvents", { pageSize: 1000, watchlist: name });
   const checkpoint = await call(oversight, "GetCheckpoint", {});
   console.log(
@@ -135,6 +155,7 @@ async function main() {
       progress: streamed.progress,
       problems: streamed.problems,
       watched: { position: alert.position, alert: alert.alert.name, probe: alert.alert.probeImageJpeg.length },
+      decided,
       match: { matched: match.matched, nominal: (match.candidates[0] || {}).nominal, owed: match.outcomesOwed },
       noMatch: { matched: noMatch.matched, candidates: noMatch.candidates.length },
       outcome: outcome.outcome,
