@@ -34,6 +34,7 @@ from frs.review.deciding import Deciding
 from frs.review.escalation import Escalation
 from frs.review.pictures import CasePictures
 from frs.review.settling import Settled
+from frs.review.waiting import WaitingWork, read_waiting
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.paging import page_token_decode, page_token_encode
@@ -156,6 +157,11 @@ class Cases:
         """Count the cases that wait, of all that the actor may see."""
         with self._desk.database.read() as connection:
             return self._pending(connection, actor, self._desk.clock.now())
+
+    def waiting(self) -> WaitingWork:
+        """Count what waits for people, for whoever watches the service."""
+        with self._desk.database.read() as connection:
+            return read_waiting(connection, self._desk.clock.now())
 
     # --- working ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What the service measures, for Prometheus: counters of the edge, and the rooms' own figures read at each scrape.
 
-Labels are methods, codes and pack names: never people, watchlists or cameras.
+Labels are methods, codes, gradings and pack names: never people, watchlists or cameras.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from frs.audit.witness_state import WitnessState
 from frs.match.tally import StreamCounts
+from frs.review.waiting import WaitingWork
 from frs.server.workers import Workers
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -38,6 +39,8 @@ class Figures:
     rebuild_seconds: float
     witness: WitnessState | None = None
     """None when the log has no witness."""
+    waiting: WaitingWork | None = None
+    """What waits for people; None where it was not asked for."""
 
 
 class Metrics:
@@ -108,6 +111,24 @@ class _Rooms(Collector):
         )
         if now.witness is not None:
             yield from _witness(now.witness)
+        if now.waiting is not None:
+            yield from _waiting(now.waiting)
+
+
+def _waiting(work: WaitingWork) -> Iterable[Metric]:
+    for name, text in (
+        ("pending", "Cases that wait for a reviewer."),
+        ("claimed", "Cases that a reviewer holds."),
+        ("escalated", "Open cases that nobody took in time."),
+        ("oldest_seconds", "How long the oldest open case has waited for a decision."),
+    ):
+        family = GaugeMetricFamily(f"frs_cases_{name}", text, labels=["grading"])
+        for grading, waiting in work.by_grading.items():
+            family.add_metric([grading], getattr(waiting, name))
+        yield family
+    yield GaugeMetricFamily(
+        "frs_operator_outcomes_overdue", "Outcomes of searches that are owed too long.", value=work.outcomes_overdue
+    )
 
 
 def _witness(state: WitnessState) -> Iterable[Metric]:

@@ -80,6 +80,7 @@ def figures(application: Application) -> Figures:
         log_events=application.audit.size(),
         rebuild_seconds=application.rebuilt.seconds if application.rebuilt else 0.0,
         witness=application.witness_state(),
+        waiting=application.cases.waiting(),
     )
 
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from frs.embed.engine import FaceEngine
 from frs.index.galleries import GalleryRow
 from frs.match.alerting import PROBE
-from frs.match.live import LiveFrame, StreamCounts
+from frs.match.live import LiveFrame, LiveSession, StreamCounts
 from frs.store.schema import alert, camera_count, camera_hour
+from frs.store.transaction import Transaction
 from frs.watchlist.model import ImageDraft, SubjectDraft
 from tests.match.film import START, film
 from tests.match.stage import FEED, MANAGER, OFFICER, THRESHOLD, Stage, details, play
@@ -148,6 +149,40 @@ def test_a_person_alerts_again_only_after_the_cooldown(stage: Stage, sample_peop
     stage.restart()
     assert walk("cam-1", 50.0) == 0
     assert walk("cam-1", 70.0) == 1
+
+
+def test_a_false_alert_ends_its_cooldown(stage: Stage, sample_people: People) -> None:
+    """Who was taken for the person must not hide them: the same camera, or a new stream of it, alerts at once again."""
+    stage.activate("wanted", [("N-0", sample_people[0])])
+    deployment = stage.open("wanted", cooldown=600.0)
+    database = stage.installation.store.database
+
+    def walk(session: LiveSession, after: float, sequence: int) -> int:
+        at = START + timedelta(seconds=after)
+        return sum(
+            len(each.alerts) for each in play(session, film(sample_people[:1], 4, start=at, first_sequence=sequence))
+        )
+
+    def found_false(name: str) -> None:
+        """Put down what reviewers decided, and tell live matching, as the composition root does."""
+        values = {"state": "false", "adjudicated_at": stage.clock.now(), "adjudicated_by": "rita"}
+
+        def act(tx: Transaction) -> None:
+            tx.connection.execute(sa.update(alert).where(alert.c.id == name).values(values))
+            stage.live.alert_again(tx, name)
+
+        database.write(act)
+
+    session = stage.live.open_stream(FEED, deployment.id, "cam-1")
+    assert walk(session, 0.0, 1) == 1
+    assert walk(session, 10.0, 5) == 0
+    found_false(stage.alerts.list().items[0].id)
+    assert walk(session, 20.0, 9) == 1
+    assert walk(session, 30.0, 13) == 0
+    session.finish("closed")
+    found_false(stage.alerts.list().items[0].id)
+    again = stage.live.open_stream(FEED, deployment.id, "cam-1")
+    assert walk(again, 40.0, 1) == 1
 
 
 def test_who_stays_in_view_is_one_alert_even_without_cooldown(stage: Stage, sample_people: People) -> None:

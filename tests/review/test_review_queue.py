@@ -9,6 +9,7 @@ from frs.errors import FrsError, Reason
 from frs.match.outcomes import OutcomeState
 from frs.review.case import CaseKind, CaseState, Decision
 from frs.review.overdue import count_overdue
+from frs.review.waiting import Waiting
 from frs.store.schema import operator_search
 from frs.types import Scope
 from tests.deciding import decide
@@ -215,6 +216,20 @@ def test_an_overdue_outcome_is_told_once(house: CaseHouse) -> None:
         at = connection.scalar(sa.select(operator_search.c.overdue_at).where(operator_search.c.id == owed))
         assert at == house.clock.now()
         assert count_overdue(connection) == 1
+
+
+def test_what_waits_is_counted_without_checks(house: CaseHouse) -> None:
+    """By grading: who waits, who is held, what has escalated, and for how long the oldest has been open."""
+    house.clear()
+    where = house.deployment()
+    house.alert(where)
+    house.clock.advance(seconds=31)
+    house.cases.look()
+    house.cases.claim(RITA, house.alert(where))
+    house.check(where, "red")
+    found = house.cases.waiting().by_grading
+    assert found["red"] == Waiting(pending=1, claimed=1, escalated=1, oldest_seconds=31.0)
+    assert found["green"] == Waiting()
 
 
 def test_what_is_erased_undecided_is_unreviewed(house: CaseHouse) -> None:

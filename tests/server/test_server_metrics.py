@@ -10,13 +10,15 @@ import pytest
 
 from frs.errors import FrsError, Reason
 from frs.match.tally import StreamCounts
+from frs.review.waiting import Waiting, WaitingWork
 from frs.server.addresses import split_address
 from frs.server.health import report
 from frs.server.metrics import Figures, Metrics
 from frs.server.metrics_http import MetricsServer
 from frs.server.readiness import Part, Phase, Readiness
 
-FIGURES = Figures("CPUExecutionProvider", "starter@1", 5, 40, 2, 1, 1000, 512_000, 3, 77, 0.25)
+WAITING = WaitingWork({"red": Waiting(2, 1, 1, 41.5), "amber": Waiting()}, outcomes_overdue=3)
+FIGURES = Figures("CPUExecutionProvider", "starter@1", 5, 40, 2, 1, 1000, 512_000, 3, 77, 0.25, waiting=WAITING)
 
 
 @pytest.fixture
@@ -59,6 +61,12 @@ def test_metrics_hold_the_rooms_figures_and_the_counts(server: MetricsServer) ->
         "frs_index_templates 1000.0",
         "frs_log_events 77.0",
         "frs_index_rebuild_seconds 0.25",
+        'frs_cases_pending{grading="red"} 2.0',
+        'frs_cases_pending{grading="amber"} 0.0',
+        'frs_cases_claimed{grading="red"} 1.0',
+        'frs_cases_escalated{grading="red"} 1.0',
+        'frs_cases_oldest_seconds{grading="red"} 41.5',
+        "frs_operator_outcomes_overdue 3.0",
         "frs_live_frames_received_total 11.0",
         "frs_live_frames_dropped_total 2.0",
         "frs_live_faces_seen_total 3.0",
