@@ -20,7 +20,7 @@ from frs.errors import FrsError, Reason
 from frs.match.alerting import PROBE, REFERENCE
 from frs.oversight.access_events import person_events
 from frs.oversight.access_rows import ERASED, UNDECIDED, copies, erasures, holds, instant_text, job_candidates, searches
-from frs.store.schema import alert, reference_image, subject, watchlist
+from frs.store.schema import alert, assignment, reference_image, subject, watchlist
 from frs.store.vault import Vault
 from frs.types import Json
 from frs.watchlist.rebuilding import CROP
@@ -123,7 +123,13 @@ class RecordReader:
         ]
 
     def _alerts(self) -> list[Json]:
-        query = sa.select(alert).where(alert.c.nominal.in_(self._names)).order_by(alert.c.created_at, alert.c.id)
+        sent = (assignment.c.acknowledged_by, assignment.c.engagement.label("outcome"))
+        query = (
+            sa.select(alert, *sent)
+            .outerjoin(assignment, assignment.c.alert_id == alert.c.id)
+            .where(alert.c.nominal.in_(self._names))
+            .order_by(alert.c.created_at, alert.c.id)
+        )
         return [
             {
                 "alert": row.id,
@@ -139,7 +145,9 @@ class RecordReader:
                 "adjudicated": instant_text(row.adjudicated_at),
                 "adjudicated_by": row.adjudicated_by,
                 "adjudication_reason": row.adjudication_reason,
+                "officer": row.acknowledged_by,
                 "engagement": instant_text(row.engagement_at),
+                "engagement_outcome": row.outcome,
                 "engagement_by": row.engagement_by,
                 "engagement_note": row.engagement_note,
                 "self_defined_group": row.self_defined_group,

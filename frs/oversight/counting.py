@@ -121,7 +121,7 @@ def _times(connection: sa.Connection, within: sa.ColumnElement[bool]) -> dict[_K
         for where, camera, reviewer, group, adjudicated_after, engaged_after in partition:
             to_adjudication, to_engagement = found[where, camera, reviewer, group]
             to_adjudication.append(adjudicated_after)
-            if engaged_after is not None:
+            if engaged_after is not None and engaged_after >= 0:  # officers may have been sent before reviewers decided
                 to_engagement.append(engaged_after)
     return found
 
