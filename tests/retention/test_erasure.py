@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -26,15 +27,27 @@ from frs.errors import FrsError, Reason
 from frs.retention.erasure import ErasureState
 from frs.retention.mentions import TEXTS
 from frs.review.alert import AlertState
+from frs.review.case import Decision
 from frs.store.keyring import Keyring
-from frs.store.schema import erasure, hold, job_candidate, job_probe, metadata, operator_search, subject
+from frs.store.schema import (
+    erasure,
+    hold,
+    job_candidate,
+    job_probe,
+    metadata,
+    operator_search,
+    review_case,
+    review_decision,
+    subject,
+)
 from frs.store.transaction import Transaction
 from frs.store.vault import Vault
 from frs.types import Mode
 from frs.watchlist.model import SubjectState
 from frs.watchlist.rebuilding import open_template
+from tests.deciding import SEEN
 from tests.installation import Installation
-from tests.match.search_desk import MANAGER
+from tests.match.search_desk import MANAGER, OFFICER
 from tests.retention.person_house import JUSTIFICATION, NOMINAL, OTHER, PROTECTION, PersonHouse
 
 DAY = timedelta(days=1)
@@ -45,6 +58,11 @@ def house(installation: Installation, sample_people: tuple[bytes, ...]) -> Itera
     for house in PersonHouse.over(installation):
         house.fill(sample_people)
         yield house
+
+
+def _case(tx: Transaction, probe_id: str) -> str:
+    name: str = tx.connection.scalars(sa.select(review_case.c.id).where(review_case.c.probe_id == probe_id)).one()
+    return name
 
 
 def erase(house: PersonHouse, nominal: str = NOMINAL) -> dict[str, int]:
@@ -78,6 +96,7 @@ def test_nothing_of_the_person_is_left_in_files_index_or_keys(house: PersonHouse
     assert all(in_index(house, template) for template in plain)
     assert all(house.files_with(each[1][-64:]) for each in sealed.values())
     assert house.files_with(NOMINAL.encode())
+    assert house.files_with(SEEN.note.encode())  # what a reviewer saw of them
     assert house.payloads_with(NOMINAL)
     keyring = house.installation.store.keyring
     wrapped = {owner: keyring._file.wrapped(owner) for owner, _, _ in sealed.values()}
@@ -107,6 +126,7 @@ def test_nothing_of_the_person_is_left_in_files_index_or_keys(house: PersonHouse
             keyring.key(owner)
     assert not set(unwrapped) & {*keyring._cache._keys.values(), *keyring._fresh.values()}
     assert house.payloads_with(NOMINAL) == []
+    assert house.files_with(SEEN.note.encode()) == house.payloads_with(SEEN.note) == []
     for owner, data, context in sealed.values():
         with pytest.raises(FrsError) as refused:
             vault.open(owner, data, context)
@@ -165,6 +185,43 @@ def test_a_pending_alert_is_closed_as_unreviewed_and_a_late_engagement_leaves_no
     pseudonym = house.desk.vault.pseudonym("subject", NOMINAL)
     event = house.installation.audit.list(EventFilter(action="alert.engagement"), 10, "").items[-1]
     assert json.loads(event.leaf)["refs"]["subjects"] == [pseudonym]
+
+
+def test_the_cases_of_the_person_end_with_them(house: PersonHouse) -> None:
+    """Undecided ones are unreviewed, decided ones stay so; a list that shows somebody else too goes on without them."""
+    place = house.deployment()
+    undecided = house.alert(place, NOMINAL)
+    table = job_candidate.c
+
+    def show_both(tx: Transaction) -> tuple[str, str]:
+        """Have the other person's probe show this one too; returns both probes."""
+        theirs = dict(tx.connection.execute(sa.select(table.nominal, table.probe_id)).all())
+        row = tx.connection.execute(sa.select(job_candidate).where(table.nominal == NOMINAL)).one()._mapping
+        both = {**row, "key": None, "probe_id": theirs[OTHER], "rank": 2}
+        tx.connection.execute(job_candidate.insert().values(both))
+        return theirs[NOMINAL], theirs[OTHER]
+
+    alone, shared = house.desk.database.write(show_both)
+    listed = house.desk.database.write(lambda tx: _case(tx, shared))
+    decider = dataclasses.replace(OFFICER, name="rita")
+    house.cases.claim(decider, listed)
+    house.cases.observe(decider, listed, SEEN)
+    erase(house)
+    with house.desk.database.read() as connection:
+        rows = connection.execute(sa.select(review_case.c.alert_id, review_case.c.probe_id, review_case.c.state)).all()
+        seen = connection.scalar(sa.select(review_decision.c.observation).where(review_decision.c.case_id == listed))
+    states = {row.alert_id or row.probe_id: row.state for row in rows}
+    assert states == {
+        house.alert_ids[NOMINAL]: "adjudicated",
+        house.alert_ids[OTHER]: "pending",
+        undecided: "unreviewed",
+        alone: "unreviewed",
+        shared: "claimed",
+    }
+    assert seen is None
+    (case,) = [shown.case for shown in house.cases.held(decider)]
+    assert [candidate.nominal for candidate in case.candidates] == [OTHER]
+    assert house.cases.decide(decider, listed, Decision.FALSE, "neither").decision is Decision.FALSE
 
 
 def test_the_log_verifies_and_still_finds_the_person(house: PersonHouse) -> None:
