@@ -157,8 +157,10 @@ within the caller's scope; or it is about nobody."""
 def authorise(actor: Actor, method: str) -> None:
     """Raise PERMISSION_DENIED unless one of the actor's roles may call the method; a method not listed is refused."""
     name = method.rpartition("/")[2][:100]
-    if not METHODS.get(method, frozenset()) & actor.roles:
-        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not call {name}")
+    allowed = METHODS.get(method, frozenset())
+    if not allowed & actor.roles:
+        takes = f"; it takes {' or '.join(sorted(allowed))}" * bool(allowed)
+        raise FrsError(Reason.PERMISSION_DENIED, f"{actor.name} may not call {name}{takes}")
     if method not in OF_A_PART and not actor.scope.unlimited:
         message = f"{actor.name} may not call {name}: it concerns the whole installation, and this identity is limited"
         raise FrsError(Reason.PERMISSION_DENIED, message)
