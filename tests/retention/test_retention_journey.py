@@ -63,7 +63,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 def alerts(service: Service) -> dict[str, review_pb2.Alert]:
-    stub = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    stub = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent")
     return {alert.name: alert for alert in stub.ListAlerts(review_pb2.ListAlertsRequest()).alerts}
 
 
@@ -93,7 +93,7 @@ def test_what_is_due_goes_and_what_is_held_stays(
     now = alerts(service)
     assert now[raised[1]].candidate.nominal.startswith("s:")
     assert (now[raised[0]].state, now[raised[0]].candidate.nominal[:4]) == (pending, "NOM-")
-    review = service.stub(review_pb2_grpc.ReviewServiceStub, "reviewer")
+    review = service.stub(review_pb2_grpc.ReviewServiceStub, "superintendent")
     assert review.GetAlert(review_pb2.GetAlertRequest(name=raised[0])).probe_image_jpeg.startswith(b"\xff\xd8")
     gone = refusal(review.GetAlert, review_pb2.GetAlertRequest(name=raised[1]))
     assert gone.reason in {"KEY_MISSING", "ERASED"}
