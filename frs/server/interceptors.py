@@ -25,6 +25,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from frs.access.actor import Identity
 from frs.access.admission import Admission
 from frs.access.limits import Quotas
 from frs.access.methods import METHODS, authorise
@@ -181,6 +182,7 @@ class Edge(grpc.aio.ServerInterceptor):
     async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[CountedCall]:
         label = method if method in METHODS else "unknown"
         with self._measured(label, stream=stream) as outcome:
+            granted: Identity | None = None
             actor: Actor | None = None
             try:
                 now, certificate = self._clock.now(), shown_certificate(context) or None
@@ -199,6 +201,8 @@ class Edge(grpc.aio.ServerInterceptor):
             except FrsError as error:
                 failure = error
                 refused = error.status in _REFUSED or error.reason is Reason.RATE_LIMITED
+                if granted is not None and error.reason is Reason.IDENTITY_REVOKED:
+                    actor = granted.actor  # recognised beyond doubt, and refused for who it is
                 if refused and self._refusals is not None:
                     await self._refusals.tell(actor, label, error, shown_certificate(context))
                 if error.status in {Status.INTERNAL, Status.DATA_LOSS}:

@@ -156,6 +156,8 @@ def test_a_limit_and_a_suspension_hold_at_once_and_end_streams(office: Office) -
     assert refused(lambda: office.who("i.cy")) == "IDENTITY_REVOKED"
     desk.RestoreIdentity(pb.RestoreIdentityRequest(name=name, reason=REASON))
     assert office.who("i.cy").state == pb.IDENTITY_STATE_ACTIVE
+    tries = [each for each in office.events("access.refused", before) if each["actor"]["name"] == "i.cy"]
+    assert "IDENTITY_REVOKED" in {each["details"]["reason"] for each in tries}
     own = pb.LimitIdentityRequest(name="identities/technician", reason=REASON)
     assert refused(lambda: desk.LimitIdentity(own)) == "SEPARATION_OF_DUTIES"
     assert [len(office.events(f"identity.{what}", before)) for what in ("limited", "revoked", "restored")] == [2, 1, 1]
