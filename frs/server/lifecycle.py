@@ -49,7 +49,7 @@ from frs.server.ringing import soon
 from frs.server.services import Services
 from frs.server.validation import Limits
 from frs.server.waiting import Stopping
-from frs.settings import Settings
+from frs.settings import AccessSettings, Settings
 from frs.store.durable import write_file
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Service:
         check_token_address(settings)
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._bearers = Bearers(TokenVerifier(settings.access)) if settings.access.issuer else None
+        self._bearers = _bearers(settings.access) if settings.access.issuer else None
         self._credentials = Credentials(certs_folder(settings)) if settings.server.tls else None
         self._application = Application(settings, self._clock)
         self._readiness = Readiness()
@@ -237,6 +237,11 @@ class Service:
         await finished
         await services.live.settled()
         log.info("stopped")
+
+
+def _bearers(settings: AccessSettings) -> Bearers:
+    # Two questions, each ended by its own timeout; whatever hangs beyond that is not waited for.
+    return Bearers(TokenVerifier(settings), 2 * settings.issuer_timeout_seconds)
 
 
 def write_server_file(path: Path, here: Listening) -> None:

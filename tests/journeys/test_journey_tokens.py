@@ -227,6 +227,24 @@ def test_a_node_client_signs_in_with_a_certificate_and_with_a_token(
     assert replayed["code"] == nobody["code"] == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
+def test_a_suspended_identity_is_shut_out_whatever_tokens_it_has(service: Service, issuer: IssuerProcess) -> None:
+    """Its stream ends, and a fresh token gets nowhere; the provider need not be asked."""
+    token = issuer.token(now(), sub="cleo", roles=["oversight"])
+    administration = service.stub(identity_pb2_grpc.IdentityServiceStub, "technician")
+    with channel(service, token) as opened:
+        stub = oversight_pb2_grpc.OversightServiceStub(opened)
+        stream = stub.WatchEvents(oversight_pb2.WatchEventsRequest(), timeout=30)
+        next(stream)
+        administration.RevokeIdentity(
+            identity_pb2.RevokeIdentityRequest(name="identities/cleo", reason="left the force")
+        )
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+        assert rich(caught.value).reason == "IDENTITY_REVOKED"
+    with channel(service, issuer.token(now(), sub="cleo", roles=["oversight"])) as opened:
+        assert refused(opened).reason == "IDENTITY_REVOKED"
+
+
 def test_an_issuer_that_is_down_keeps_nobody_out_whose_key_is_known(service: Service, issuer: IssuerProcess) -> None:
     """A key that is not known is told as the issuer's absence, at once; certificates do not mind."""
     with channel(service, issuer.token(now())) as opened:

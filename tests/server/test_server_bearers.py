@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -43,7 +45,7 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 def bearers(issuer: Issuer, seconds: Seconds) -> Iterator[Bearers]:
-    made = Bearers(TokenVerifier(AccessSettings(issuer=issuer.issuer, issuer_timeout_seconds=0.4), seconds))
+    made = Bearers(TokenVerifier(AccessSettings(issuer=issuer.issuer, issuer_timeout_seconds=0.4), seconds), 0.8)
     yield made
     made.close()
 
@@ -108,3 +110,40 @@ def test_a_withdrawn_key_is_not_accepted_for_having_been_idle(
         assert issuer.asked == 2
 
     asyncio.run(story())
+
+
+def test_what_no_timeout_ends_is_not_waited_for(issuer: Issuer, bearers: Bearers, seconds: Seconds) -> None:
+    """A resolver that hangs, say: one patience for the first, none for those after, and known keys go on."""
+    release = threading.Event()
+
+    async def story() -> None:
+        known = issuer.token(NOW)
+        assert await reason(bearers, known) is None
+        keys = bearers._verifier.keys
+        ask = keys._ask
+
+        def hang() -> list[dict[str, Any]]:
+            release.wait(20)
+            return ask()
+
+        keys._ask = hang
+        seconds.at += 400
+        began = time.monotonic()
+        assert await reason(bearers, known) is None
+        assert 0.7 < time.monotonic() - began < 2
+        began = time.monotonic()
+        for _ in range(10):
+            assert await reason(bearers, known) is None
+            assert await reason(bearers, issuer.token(NOW, {"kid": "new"})) is Reason.ISSUER_UNAVAILABLE
+        assert time.monotonic() - began < 0.5
+        assert bearers.failure is not None
+        release.set()
+        until = time.monotonic() + 5
+        while bearers.failure and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        assert await reason(bearers, known) is None
+
+    try:
+        asyncio.run(story())
+    finally:
+        release.set()
