@@ -8,7 +8,7 @@ exists in its sealed form alone. Only :class:`frs.review.unblurring.Unblurring` 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -23,16 +23,23 @@ from frs.review.shown import ShownCheck
 from frs.review.vigilance_pair import pair_owner
 from frs.store.schema import alert, job_candidate, job_probe, review_case, vigilance_pair
 from frs.store.vault import Vault
-from frs.watchlist.registry import Watchlists
 
 # What we encoded ourselves (review.frame_pixels is at most 4,096).
 _MOST_BYTES, _MOST_PIXELS = 1 << 26, 1 << 25
 
 
+class ReferencePictures(Protocol):
+    """Opens pictures of people on watchlists (:class:`frs.watchlist.registry.Watchlists`)."""
+
+    def reference_crop(self, connection: sa.Connection, reference: str) -> bytes:
+        """Return the JPEG of a reference's face. FrsError when it is no longer there."""
+        ...
+
+
 class CasePictures:
     """Opens the pictures of cases. Thread-safe; logs nothing: whoever shows them does."""
 
-    def __init__(self, vault: Vault, watchlists: Watchlists) -> None:
+    def __init__(self, vault: Vault, watchlists: ReferencePictures) -> None:
         self._vault, self._watchlists = vault, watchlists
 
     def of(self, connection: sa.Connection, case_id: str) -> Pictures:
