@@ -77,8 +77,8 @@ def _compared(candidate: Candidate, seen_seconds: float, reference: tuple[str, s
 
 def _score(candidate: Candidate) -> str:
     return (
-        f"The score is {candidate.score:.3f}; the watchlist proposes whoever reaches {candidate.threshold:.3f}, which"
-        f" is {candidate.score - candidate.threshold:.3f} less."
+        f"The score is {candidate.score:.3f}, which is {candidate.score - candidate.threshold:.3f} above the"
+        f" {candidate.threshold:.3f} from which the watchlist proposes somebody."
     )
 
 
@@ -89,17 +89,20 @@ def _meaning(meaning: ScoreMeaning) -> list[str]:
             " own. Do not read the score as a probability."
         ]
     lower, upper = meaning.false_match_rate_95
-    pair = f"Of comparisons of two strangers' faces {_one_in(meaning.false_match_rate)} scores this high"
-    if meaning.false_match_rate == 0:
-        pair = f"None of {meaning.comparisons:,} comparisons of two strangers' faces scored this high"
-    said = [f"{pair} (95% interval: {_one_in(lower)} to {_one_in(upper)}; {meaning.basis})."]
+    if meaning.false_match_rate > 0:
+        often = _share(meaning.false_match_rate, "comparisons")
+        said = [f"Two strangers' faces score this high in {often} (95% interval: {_share(lower)} to {_share(upper)})."]
+    else:
+        most = _share(upper, "comparisons")
+        said = [f"Two strangers' faces never scored this high: they do in at most {most} (95%)."]
+    said.append(f"Counted in {meaning.basis}.")
     if meaning.gallery_size:
         people = "one person" if meaning.gallery_size == 1 else f"{meaning.gallery_size:,} people"
         low, high = meaning.stranger_rate_95
-        said.append(
-            f"With {people} on the lists searched, {_one_in(meaning.stranger_rate)} strangers finds somebody at this"
-            f" score or above ({_one_in(low)} to {_one_in(high)})."
-        )
+        found, between = f"at most {_share(high, 'strangers')}", ""
+        if meaning.stranger_rate > 0:
+            found, between = _share(meaning.stranger_rate, "strangers"), f" ({_share(low)} to {_share(high)})"
+        said.append(f"With {people} on the lists searched, {found} would find somebody at this score{between}.")
     return said
 
 
@@ -115,15 +118,13 @@ def _quality(quality: Quality) -> str:
     return f"the face is {quality.size:.0f} pixels wide, {turned} and {light}, sharpness {quality.sharpness:.0f}"
 
 
-def _one_in(rate: float) -> str:
-    """Return a rate as people say it: "1 in 12,000", to two figures; "none" for 0."""
-    if rate <= 0:
-        return "none"
-    if rate > 0.4:
-        return f"{rate:.0%} of"
+def _share(rate: float, of: str = "") -> str:
+    """Return a rate as people say it: "1 of 12,000 strangers", to two figures; "35% of strangers" if common."""
+    if rate > 0.1:
+        return f"{rate:.0%} of {of}" if of else f"{rate:.0%}"
     chances = 1 / rate
     digits = max(0, len(str(int(chances))) - 2)
-    return f"1 in {round(chances / 10**digits) * 10**digits:,}"
+    return f"1 of {round(chances / 10**digits) * 10**digits:,} {of}".rstrip()
 
 
 def _years(days: int) -> str:

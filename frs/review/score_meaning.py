@@ -55,7 +55,7 @@ def meaning_of(curve: ScoreCurve | None, score: float, gallery_size: int) -> Sco
     count = false_matches(curve, score)
     rate = count / curve.comparisons
     lower, upper = clopper_pearson(count, curve.comparisons)
-    kind = "best frames of drawn tracks against photographs" if curve.of == "track" else "pairs of photographs"
+    kind = "the best frames of drawn tracks with a photograph" if curve.of == "track" else "two photographs"
     return ScoreMeaning(
         calibrated=True,
         false_match_rate=rate,
@@ -64,7 +64,7 @@ def meaning_of(curve: ScoreCurve | None, score: float, gallery_size: int) -> Sco
         stranger_rate=in_gallery(rate, gallery_size),
         stranger_rate_95=(in_gallery(lower, gallery_size), in_gallery(upper, gallery_size)),
         comparisons=curve.comparisons,
-        basis=f"{curve.comparisons:,} comparisons of strangers among {curve.people:,} people ({kind}); {curve.basis}",
+        basis=f"{curve.comparisons:,} comparisons of {kind}, among {curve.people:,} people; {curve.basis}",
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frs.match.evidence import TrackEvidence, queries, worth
+from frs.match.frames import Scene
 from frs.types import Quality
 
 GOOD = Quality(size=100.0, sharpness=300.0, pose=0.1, brightness=120.0, detector_score=0.95)
@@ -67,6 +68,17 @@ def test_the_portrait_is_the_best_shots_own_copy() -> None:
     assert evidence.portrait.shape == (10, 10, 3)
     assert evidence.portrait.base is None
     assert evidence.best.at == 1.0
+
+
+def test_the_best_shots_frame_is_kept_by_reference() -> None:
+    """A track refers to the encoded frame of its best shot and to nothing decoded, and lets go of it when it ends."""
+    evidence = TrackEvidence(1, max_frames=3)
+    scenes = [Scene(bytes(100), (1.0, 1.0, 9.0, 9.0), ()) for _ in range(3)]
+    for at, (size, scene) in enumerate(zip((60, 80, 70), scenes, strict=True)):
+        evidence.add(float(at), quality(size), unit(at), portrait, scene)
+    assert evidence.scene is scenes[1]
+    evidence.forget()
+    assert evidence.scene is None
 
 
 def test_nothing_is_decided_before_enough_frames() -> None:

@@ -82,7 +82,7 @@ def test_nothing_of_it_is_left_in_any_file(archive: Archive) -> None:
     archive.job("N-1", "N-3")
     archive.search("N-1")
     planted = archive.sealed()
-    assert len(planted) == 2 + 1 + 2 + 1 + 4
+    assert len(planted) == 3 + 1 + 2 + 1 + 4
     assert archive.in_files(*planted.values()) == set(planted.values())
     logged = archive.actions("N-1")
 

@@ -167,3 +167,22 @@ def _grey() -> bytes:
     from frs.embed.decoding import encode_jpeg
 
     return encode_jpeg(np.full((200, 200, 3), 120, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("score", "people", "said"),
+    [
+        (0.6, 40, "score this high in 1 of 1,000 comparisons (95% interval: 1 of 1,100 to 1 of 940)"),
+        (0.6, 40, "With 40 people on the lists searched, 1 of 25 strangers would find somebody at this score (1 of 27"),
+        (0.6, 400, "With 400 people on the lists searched, 33% of strangers would find somebody"),
+        (0.9, 40, "never scored this high: they do in at most 1 of 270,000 comparisons"),
+        (0.9, 1, "With one person on the lists searched, at most 1 of 270,000 strangers would find"),
+    ],
+)
+def test_rates_are_said_as_people_say_them(
+    desk: PictureDesk, engine: FaceEngine, score: float, people: int, said: str
+) -> None:
+    """One in so many, to two figures, with what it was counted in."""
+    told = sentences_for(_candidate(desk, engine), meaning_of(CURVE, score, people), 2.0, ("", "", None))
+    assert any(said in sentence for sentence in told), told
+    assert any("1,000,000 comparisons of two photographs, among 1,000 people" in sentence for sentence in told)
