@@ -20,7 +20,9 @@ import sqlalchemy as sa
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
+from frs.errors import FrsError, Reason
 from frs.index.galleries import Galleries
+from frs.match.bell import Bell
 from frs.match.candidate_records import probe_owner
 from frs.match.uploads import Uploads
 from frs.retention.erasers import Erasers
@@ -29,6 +31,11 @@ from frs.retention.hold_scope import NOMINAL, in_force
 from frs.retention.holds import Holds
 from frs.retention.person import PersonErasing, person_mark
 from frs.retention.run_record import log_people
+from frs.review.vigilance_pair import pair_owner, removed_pair
+from frs.review.alerts import Alerts
+from frs.review.assignments import Assignments
+from frs.review.cases import Cases
+from frs.review.pictures import CasePictures
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.keyring import Keyring
@@ -42,6 +49,7 @@ from frs.store.schema import (
     operator_search,
     reference_image,
     upload,
+    vigilance_pair,
 )
 from frs.store.schema import subject as subject_table
 from frs.store.vault import Vault, is_pseudonym
@@ -93,6 +101,8 @@ def find_dead(
     kept = operator_search.c.probe_sealed.is_not(None)
     gone("searches", sa.select(operator_search.c.id).where(kept), lambda each: f"search:{each}")
     held = sa.select(upload.c.id).where(upload.c.state != "destroyed", upload.c.stored > 0)
+    in_the_set = sa.select(vigilance_pair.c.id).where(vigilance_pair.c.removed_at.is_(None))
+    gone("pairs", in_the_set, pair_owner)
     gone("uploads", held, lambda each: f"upload:{each}")
     dead.ids["uploads"] += _absent(connection, uploads, dead)
     seqs = list(connection.scalars(sa.select(audit_payload.c.seq).order_by(audit_payload.c.seq)))
@@ -114,7 +124,13 @@ class Cleaning:
         indexing = Indexing(database, vault, galleries, model, standings)
         people = SubjectErasing(vault, galleries, standings, indexing, clock)
         self._uploads = Uploads(database, vault, audit, settings, clock)
-        self._erasers = Erasers(database, vault, audit, galleries, people, self._uploads, settings, clock)
+        pictures = CasePictures(vault, _NoReferences())
+        cases = Cases(database, vault, audit, pictures, settings, clock, lambda: 0)  # nobody decides meanwhile
+        rooms = (database, vault, audit, galleries, people, self._uploads, settings, clock)
+        self._erasers = Erasers(*rooms, cases=cases)
+        alerts = Alerts(database, vault, audit, Bell(), clock)
+        assignments = Assignments(database, vault, audit, alerts, clock)
+        self._erasers.heed_alerts(lambda tx, alert_id: assignments.withdraw(tx, alert_id, "erased"))
         self._people = PersonErasing(vault, audit, self._erasers)
         self._holds = Holds(database, vault, audit, clock)
         self._clock = clock
@@ -128,6 +144,7 @@ class Cleaning:
             "alerts": self._alerts,
             "job_crops": self._probes,
             "searches": self._searches,
+            "pairs": self._pairs,
             "uploads": lambda tx, ids: self._uploads.destroy(tx, actor, ids, "gone since the backup"),
         }
         for kind, act in steps.items():
@@ -165,7 +182,8 @@ class Cleaning:
         tx.connection.execute(answered.values(nominal=None, state=str(ErasureState.DONE)))
 
     def _alerts(self, tx: Transaction, ids: Sequence[str]) -> None:
-        values = {"probe_sealed": None, "reference_sealed": None, "pictures_erased_at": self._clock.now()}
+        sealed = dict.fromkeys(("probe_sealed", "reference_sealed", "frame_sealed"))
+        values = {**sealed, "frame_faces": sa.null(), "pictures_erased_at": self._clock.now()}
         tx.connection.execute(alert.update().where(alert.c.id.in_(ids)).values(values))
         self._destroy(tx, [f"alert:{each}" for each in ids])
 
@@ -179,10 +197,22 @@ class Cleaning:
         tx.connection.execute(operator_search.update().where(operator_search.c.id.in_(ids)).values(values))
         self._destroy(tx, [f"search:{each}" for each in ids])
 
+    def _pairs(self, tx: Transaction, ids: Sequence[str]) -> None:
+        emptied = removed_pair(self._clock.now())
+        tx.connection.execute(vigilance_pair.update().where(vigilance_pair.c.id.in_(ids)).values(emptied))
+        self._destroy(tx, [pair_owner(each) for each in ids])
+
     def _destroy(self, tx: Transaction, owners: Sequence[str]) -> None:
         """Have lost keys recorded as destroyed, so that nobody makes them again."""
         destroyed = self._vault.destroyed_among(owners)
         self._erasers.destroy_key(tx, *(owner for owner in owners if owner not in destroyed))
+
+
+class _NoReferences:
+    """No picture is opened while a database is cleaned."""
+
+    def reference_crop(self, connection: sa.Connection, reference: str) -> bytes:  # noqa: ARG002  # the protocol's
+        raise FrsError(Reason.ERASED, "Pictures are not opened here.")
 
 
 def _without_key(keyring: Keyring, ids: Sequence[T], owner: Callable[[T], str], dead: Dead) -> Iterator[tuple[T, str]]:

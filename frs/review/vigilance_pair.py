@@ -9,7 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import sqlalchemy as sa
+
+from frs.store.schema import vigilance_pair
 from frs.types import ModelInfo
 
 
@@ -57,3 +61,17 @@ def pair_digest(probe: bytes, reference: bytes) -> str:
     """Return the SHA-256 over the two pictures' own, hexadecimal: the same two again are refused."""
     both = hashlib.sha256(probe).digest() + hashlib.sha256(reference).digest()
     return hashlib.sha256(both).hexdigest()
+
+
+def removed_pair(now: datetime) -> dict[str, Any]:
+    """Return what becomes of a row of ``vigilance_pair`` whose pictures are destroyed.
+
+    The checksum is let go too: the two pictures may be added again.
+    """
+    gone: dict[str, Any] = dict.fromkeys(("probe_sealed", "reference_sealed", "frame_sealed"))
+    return {
+        **gone,
+        "frame_faces": sa.null(),
+        "sha256": sa.literal("removed:") + vigilance_pair.c.id,
+        "removed_at": now,
+    }

@@ -25,7 +25,7 @@ from frs.errors import FrsError, Reason
 from frs.match.alerting import FRAME, PROBE, REFERENCE
 from frs.match.frames import FrameKeeping, KeptFrame, Scene
 from frs.match.newest import newest_first
-from frs.review.vigilance_pair import PairDraft, VigilancePair, pair_digest, pair_owner
+from frs.review.vigilance_pair import PairDraft, VigilancePair, pair_digest, pair_owner, removed_pair
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.schema import review_case, subject, vigilance_pair
@@ -124,9 +124,7 @@ class VigilancePairs:
         def act(tx: Transaction) -> VigilancePair:
             found = self._get(tx.connection, pair_id)
             tx.erases = True
-            values = dict.fromkeys(("probe_sealed", "reference_sealed", "frame_sealed", "frame_faces"))
-            # The checksum is let go too: the pair may be added again.
-            emptied = {**values, "sha256": f"removed:{pair_id}", "removed_at": self._clock.now()}
+            emptied = removed_pair(self._clock.now())
             tx.connection.execute(sa.update(vigilance_pair).where(vigilance_pair.c.id == pair_id).values(emptied))
             self._vault.destroy(pair_owner(pair_id))
             for listener in self._on_removed:
