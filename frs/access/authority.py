@@ -121,9 +121,9 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         _write(folder / "ca.key", _key_pem(key), 0o600)
-        _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
         authority = cls(folder, certificate, key, clock)
         authority.revoke((), "unspecified")  # an empty list: one that is missing later is missed
+        _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
         return authority
 
     @classmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import grpc
 import pytest
 from cryptography import x509
 
+from frs.access.actor import Identity
 from frs.access.admission import Admission
 from frs.access.authority import Authority
 from frs.access.credentials import Credentials
@@ -20,15 +22,18 @@ from frs.access.registry import Identities
 from frs.access.sign_ins import SignIns
 from frs.audit.log import EventFilter
 from frs.clock import SystemClock
+from frs.errors import FrsError
 from frs.server.journal import Journal
 from frs.server.reloading import Reloading
 from frs.server.ringing import soon
 from frs.server.signing_in import SigningIn
+from frs.server.standing import Standing
 from frs.server.workers import Workers
 from frs.settings import Settings
 from frs.types import Actor, Role, Scope
 from frs.v1 import officer_pb2, officer_pb2_grpc
 from tests.audit_house import AuditHouse
+from tests.manual_clock import ManualClock
 from tests.server.rpc_errors import rich
 
 ADMIN = Actor("root", frozenset({Role.ADMINISTRATOR}), "certificate:1")
@@ -222,3 +227,34 @@ def test_a_call_whose_sign_in_cannot_be_logged_is_not_served(post: Post) -> None
     with post.officer("ana") as channel:
         post.house.store.database.close()  # as a log that cannot be written to
         assert refused(lambda: post.ask(channel)) == "SHUTTING_DOWN"
+
+
+async def _until_ended(standing: Standing, granted: Identity, meanwhile: Callable[[], None]) -> str:
+    """Hold a stream open, let something happen, and return why it ended; empty when it did not within half a second."""
+    try:
+        async with standing.stream(granted.actor, METHOD, granted, None):
+            await asyncio.sleep(0)
+            meanwhile()
+            await asyncio.sleep(0.5)
+    except FrsError as error:
+        return str(error.reason)
+    return ""
+
+
+def test_a_clock_that_is_set_back_or_on_prolongs_no_stream() -> None:
+    """Set back, the seconds count; set on, the next look ends it; standing still, it goes on until its time."""
+    clock = ManualClock()
+    standing = Standing(Admission(), clock)
+    officer = Actor("ana", frozenset({Role.OFFICER}), "certificate:a")
+
+    def held(seconds: float, meanwhile: Callable[[], None]) -> str:
+        granted = Identity(officer, clock.now() - timedelta(days=1), clock.now() + timedelta(seconds=seconds))
+        return asyncio.run(_until_ended(standing, granted, meanwhile))
+
+    def set_on() -> None:
+        clock.advance(days=2)
+        standing.look()
+
+    assert held(0.05, lambda: clock.advance(days=-3)) == "UNAUTHENTICATED"
+    assert held(86400, set_on) == "UNAUTHENTICATED"
+    assert held(86400, standing.look) == ""
