@@ -31,11 +31,11 @@ from frs.retention.hold_scope import NOMINAL, in_force
 from frs.retention.holds import Holds
 from frs.retention.person import PersonErasing, person_mark
 from frs.retention.run_record import log_people
-from frs.review.vigilance_pair import pair_owner, removed_pair
 from frs.review.alerts import Alerts
 from frs.review.assignments import Assignments
 from frs.review.cases import Cases
 from frs.review.pictures import CasePictures
+from frs.review.vigilance_pair import pair_owner, removed_pair
 from frs.settings import Settings
 from frs.store.database import Database, Transaction
 from frs.store.keyring import Keyring

@@ -17,15 +17,19 @@ from frs.audit.log import EventFilter
 from frs.errors import FrsError, Reason
 from frs.recovery.archive import Kind, read_archive
 from frs.recovery.journal import WitnessWord
+from frs.review.assignments import Assignments
 from frs.store.keyring import Keyring
 from frs.store.schema import (
     alert,
+    assignment,
     erasure,
     hold,
     job_candidate,
     job_probe,
     operator_search,
     reference_image,
+    review_case,
+    review_decision,
     subject,
     upload,
 )
@@ -71,6 +75,10 @@ def test_erased_person_does_not_come_back(house: PersonHouse, tmp_path: Path, sa
     """Entries, alerts, searches, job results and payloads of an erased person stay erased; the other's are there."""
     sealed = house.sealed(NOMINAL)
     kept = house.sealed(OTHER)
+    theirs = house.alert_ids[NOMINAL]
+    made = house.installation
+    officers = Assignments(made.store.database, made.store.vault, made.audit, house.alerts, made.clock)
+    made.store.database.write(lambda tx: officers.alert_adjudicated(tx, theirs, is_subject=True))
     make(house, tmp_path / "b.frs")
     word = erase(house)
     pseudonym = house.desk.vault.pseudonym("subject", NOMINAL)
@@ -93,6 +101,10 @@ def test_erased_person_does_not_come_back(house: PersonHouse, tmp_path: Path, sa
         for column in (alert.c.nominal, job_candidate.c.nominal):
             assert NOMINAL not in connection.scalars(sa.select(column)).all()
             assert OTHER in connection.scalars(sa.select(column)).all()
+        of_case = review_decision.c.case_id == review_case.c.id
+        written = (review_decision.c.reason, review_decision.c.observation)
+        assert not any(connection.execute(sa.select(*written).where(of_case, review_case.c.alert_id == theirs)).one())
+        assert connection.scalars(sa.select(assignment.c.state)).all() == ["withdrawn"]
         found = connection.scalars(sa.select(operator_search.c.candidates)).all()
         assert NOMINAL not in repr(found)
         assert OTHER in repr(found)
