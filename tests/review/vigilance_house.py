@@ -14,6 +14,7 @@ from frs.match.candidate_records import candidate_columns
 from frs.match.tally import StreamCounts, add_camera_counts
 from frs.oversight.statistics import Statistics
 from frs.review.cases import Cases
+from frs.review.explanations import Explanations
 from frs.review.pictures import CasePictures
 from frs.review.vigilance import Vigilance
 from frs.review.vigilance_ageing import VigilanceAgeing
@@ -48,7 +49,7 @@ class VigilanceHouse:
 
     def __init__(self, installation: Installation, pictures: Sequence[bytes], **review: Any) -> None:
         self.at, self.clock = installation, installation.clock
-        review = {"vigilance_rate": 1.0, **review}
+        review = {"vigilance_rate": 1.0, "saliency_grid": 3, **review}
         self.settings = installation.settings.model_copy(update={"review": ReviewSettings(**review)})
         self.stage = Stage(installation, self.clock, self.settings)
         store, audit, lists, model = (
@@ -66,6 +67,9 @@ class VigilanceHouse:
         )
         self.pairs = VigilancePairs(store.database, store.vault, audit, installation.engine, self.settings, self.clock)
         self.ageing = VigilanceAgeing(store.database, store.vault, self.cases, self.settings.retention, self.clock)
+        self.explanations = Explanations(
+            *(store.database, audit, pictured, installation.engine, self.settings.review, self.clock)
+        )
         self.statistics = Statistics(store.database, audit, self.settings.statistics)
         self.cases.on_settled(self.vigilance.decided)
         self.cases.on_closed(self.vigilance.closed)
@@ -74,6 +78,7 @@ class VigilanceHouse:
         """Of the log's events, the first of the test that runs."""
         self.pictures = tuple(pictures)
         self.people = self.stage.activate("wanted", [("NOM-0", pictures[0]), ("NOM-1", pictures[1])], THRESHOLD)
+        self.references = {name: lists.get_subject(who).images[0].id for name, who in self.people.items()}
         self.version = lists.get("wanted").version
         self.where = self.stage.open("wanted", hours=100.0).id
 
@@ -145,7 +150,7 @@ class VigilanceHouse:
         owner, nominal = f"alert:{name}", self.chance.choice(sorted(self.people))
         found = Candidate(
             1,
-            *("wanted", self.version, self.people[nominal], nominal, grading, new_id()),
+            *("wanted", self.version, self.people[nominal], nominal, grading, self.references[nominal]),
             *(round(self.chance.uniform(0.962, 0.99), 6), THRESHOLD, self.chance.uniform(0.02, 0.1)),
             model=self.model.id,
             profile=self.model.profile,
