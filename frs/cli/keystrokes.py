@@ -94,11 +94,20 @@ class Keystrokes:
         pressed = os.read(number, 1)
         if pressed in {b"", b"\x04"}:
             raise InputEndedError
-        if pressed == b"\x1b":  # an arrow or a function key sends more at once, and chooses nothing
-            while select.select([number], [], [], 0)[0]:
-                os.read(number, 16)
+        if pressed == b"\x1b":
+            self._pass_over_sequence(number)
             return ""
         return pressed.decode(errors="replace")
+
+    def _pass_over_sequence(self, number: int) -> None:
+        """Read the rest of what an arrow or a function key sends (ECMA-48), and nothing after it."""
+
+        def more() -> bytes:
+            return os.read(number, 1) if select.select([number], [], [], 0)[0] else b""
+
+        if more() in {b"[", b"O"}:
+            while (each := more()) and not b"@" <= each <= b"~":
+                pass
 
     def _give_keys(self) -> None:
         """Have the terminal give each key at once, unseen; Ctrl-C interrupts, and what was typed ahead stays."""
