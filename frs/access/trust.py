@@ -13,13 +13,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from frs.access.actor import read_certificate
 from frs.errors import FrsError, Reason
 
 _CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 _MOST_REMEMBERED = 4096
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the parser raises for bytes that are no certificate or list, or of a kind that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def read_trust(authority_pem: bytes, lists_pem: bytes | None) -> Trust:
     """
     try:
         authorities = tuple(x509.load_pem_x509_certificates(authority_pem))
-    except ValueError:
+    except _UNREADABLE:
         raise unusable("ca.crt cannot be read") from None
     found = _CRL.findall(lists_pem or b"")
     if lists_pem is not None and not found:
@@ -116,7 +125,7 @@ def _read_list(pem: bytes, authorities: Sequence[x509.Certificate]) -> Revocatio
             raise unusable("ca.crl carries a critical extension that is not known here")
         revoked = {entry.serial_number: _entry(entry) for entry in read}
         numbers = [each.value.crl_number for each in read.extensions if isinstance(each.value, x509.CRLNumber)]
-    except ValueError:
+    except _UNREADABLE:
         raise unusable("ca.crl cannot be read") from None
     return RevocationList(read.issuer.public_bytes(), numbers[0] if numbers else 0, read.next_update_utc, revoked)
 

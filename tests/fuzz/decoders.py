@@ -14,6 +14,8 @@ from PIL import Image
 
 from frs.access.actor import read_certificate
 from frs.access.authority import Authority
+from frs.access.tokens import TokenVerifier
+from frs.access.trust import read_trust
 from frs.audit.checkpoints import read_checkpoint
 from frs.audit.cosignatures import checkpoint_of
 from frs.audit.event import parse_payload, parse_time
@@ -23,6 +25,7 @@ from frs.embed.decoding import decode_picture
 from frs.embed.manifest import parse_manifest
 from frs.errors import FrsError
 from frs.recovery.archive import Kind, read_archive
+from frs.settings import AccessSettings
 from frs.store.paging import page_token_decode, page_token_encode
 from frs.types import Role
 from frs.watchlist.definition import DefinitionError, parse_definition
@@ -72,11 +75,21 @@ def _pictures() -> tuple[bytes, ...]:
     return (*made, rotated.getvalue())
 
 
-def _certificates() -> tuple[bytes, ...]:
+def _certificates() -> tuple[tuple[bytes, ...], bytes, bytes]:
+    """Return certificates, the authority's own, and its list of revocations."""
     with tempfile.TemporaryDirectory() as folder:
         authority = Authority.create(Path(folder), SystemClock())
         issued = authority.issue("ana", [Role.OFFICER])
-        return issued.certificate.read_bytes(), (Path(folder) / "ca.crt").read_bytes()
+        own = (Path(folder) / "ca.crt").read_bytes()
+        return (issued.certificate.read_bytes(), own), own, (Path(folder) / "ca.crl").read_bytes()
+
+
+_CERTIFICATES, _AUTHORITY, _REVOCATIONS = _certificates()
+_TOKEN = (
+    b"eyJhbGciOiJFUzI1NiIsImtpZCI6ImEiLCJ0eXAiOiJKV1QifQ.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjkiLCJzdWIiOiJhbmEifQ.AAAA"
+)
+# Nobody answers there: what is read here is the token's form, and not its signature.
+_VERIFIER = TokenVerifier(AccessSettings(issuer="http://127.0.0.1:9", issuer_timeout_seconds=0.2))
 
 
 def _archive(data: bytes) -> None:
@@ -92,7 +105,11 @@ def _checkpoint(data: bytes) -> None:
 
 DECODERS: dict[str, Decoder] = {
     "picture": Decoder(lambda data: decode_picture(data, 1 << 20, 1_000_000), _pictures()),
-    "certificate": Decoder(read_certificate, _certificates()),
+    "certificate": Decoder(read_certificate, _CERTIFICATES),
+    "revocations": Decoder(lambda data: read_trust(_AUTHORITY, data), (_REVOCATIONS,)),
+    "token": Decoder(
+        lambda data: _VERIFIER.verify(data.decode("utf-8", "replace"), SystemClock().now(), None), (_TOKEN,)
+    ),
     "watchlist-definition": Decoder(
         lambda data: parse_definition("night", data, "night"), (_LIST,), (DefinitionError,)
     ),
