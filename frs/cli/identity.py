@@ -53,6 +53,9 @@ def add(
         IDENTITY_DAYS
     ),
     renew: Annotated[bool, typer.Option("--renew", help="Replace a certificate issued before.")] = False,
+    unlimited: Annotated[
+        bool, typer.Option("--unlimited", help="With --renew: lift the limits that the one before had.")
+    ] = False,
     revoke_old: Annotated[
         bool | None, typer.Option("--revoke-old/--keep-old", help="With --renew: revoke those before, or keep them.")
     ] = None,
@@ -64,6 +67,7 @@ def add(
     clock, folder = SystemClock(), certs_folder(load_settings(data))
     authority = Authority.load(folder, clock)
     old = folder_of.standing(folder, name, clock.now()) if renew else []
+    _require_limits_named(name, folder, scope, unlimited)
     issued = authority.issue(name, roles, days, scope=scope, renew=renew)
     revoked = [each.serial for each in old] if _revokes(old, revoke_old, as_json) else []
     if revoked:
@@ -164,6 +168,13 @@ app.command()(identity_registry.known)
 app.command()(identity_registry.limit)
 app.command()(identity_registry.suspend)
 app.command()(identity_registry.restore)
+
+
+def _require_limits_named(name: str, folder: Path, scope: Scope, unlimited: bool) -> None:
+    before = [each.scope for each in folder_of.identities(folder) if each.name == name and each.scope is not None]
+    if scope.unlimited and not unlimited and any(not each.unlimited for each in before):
+        limits = ", ".join(word for each in before for word in _scope_words(each))
+        raise typer.BadParameter(f"the certificate before was limited ({limits}): name its limits, or say --unlimited")
 
 
 def _revokes(old: list[Certificate], asked: bool | None, as_json: bool) -> bool:

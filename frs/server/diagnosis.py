@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from importlib import metadata
 
 from frs import __version__
+from frs.access.credentials import Credentials
 from frs.access.issued import identities, own_certificates
 from frs.audit.chosen_witness import make_client
 from frs.audit.notes import NoteVerifier
@@ -208,10 +209,16 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
     missing = {"ca", "server"} - {item.name for item in own}
     if missing and settings.server.tls:
         raise FrsError(Reason.NOT_INITIALISED, f"{folder} lacks the certificate of: {', '.join(sorted(missing))}")
+    if settings.server.tls:
+        credentials = Credentials(folder)  # what cannot be used raises: the service would not start
+        if credentials.fault:
+            yield Finding("certificates", Verdict.NOTE, credentials.fault, "Bring ca.crl from the authority.")
+        revoked = credentials.loaded.trust.revoked
+        issued = [item for item in issued if item.serial not in revoked]
     yield Finding(
         "certificates",
         Verdict.WELL,
-        f"{len(issued)} identities issued here; the server's certificate is valid until "
+        f"{len(issued)} identities issued here and not revoked; the server's certificate is valid until "
         + ", ".join(f"{item.not_after:%Y-%m-%d}" for item in own if item.name == "server"),
         details={"not_after": {item.name: item.not_after.isoformat() for item in (*own, *issued)}},
     )

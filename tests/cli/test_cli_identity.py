@@ -12,6 +12,9 @@ from frs.access.authority import Authority
 from frs.access.issued import revocations
 from frs.cli.main import main
 from frs.clock import SystemClock
+from frs.server.diagnosis import diagnose
+from frs.server.findings import Verdict
+from frs.settings import Settings
 
 
 class Command:
@@ -48,6 +51,9 @@ def test_a_scope_is_issued_and_listed(command: Command) -> None:
     assert (ana["watchlists"], ana["deployments"], ana["sites"]) == (["warrants"], ["d1"], ["north", "south"])
     _, said = command.status("list")
     assert "watchlist warrants, deployment d1, site north, site south" in said
+    status, said = command.status(*ADD, "--renew")
+    assert (status, "--unlimited" in said) == (2, True), "limits are not lifted by forgetting them"
+    command.json(*ADD, "--renew", "--unlimited")
     status, said = command.status("add", "ben", "--role", "feed", "--site", "The North")
     assert (status, "is no site" in said) == (2, True)
 
@@ -73,6 +79,23 @@ def test_renewing_can_revoke_what_was_before(command: Command) -> None:
     assert command.json(*ADD, "--renew", "--revoke-old")["revoked"] == [first]
     _, text = command.status(*ADD, "--renew", "--keep-old")
     assert "stay valid" in text
+
+
+def test_doctor_says_when_the_list_of_revocations_is_missing_or_unusable(command: Command) -> None:
+    """The service would warn, or not start."""
+    crl, settings = command.data / "certs" / "ca.crl", Settings(data_dir=command.data)
+
+    def said() -> list[tuple[Verdict, str]]:
+        found = [each for each in diagnose(settings, SystemClock()) if each.about == "certificates"]
+        return [(each.verdict, each.text) for each in found]
+
+    command.json(*ADD)
+    command.json("revoke", "ana")
+    assert said()[0][1].startswith("0 identities issued here and not revoked")
+    crl.unlink()
+    assert said()[0] == (Verdict.NOTE, "ca.crl is missing: nothing is known to be revoked")
+    crl.write_bytes(b"rubbish")
+    assert [verdict for verdict, _ in said()] == [Verdict.WRONG]
 
 
 def test_one_certificate_is_revoked_by_its_serial_number(command: Command) -> None:
