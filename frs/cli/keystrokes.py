@@ -47,8 +47,8 @@ class Keystrokes:
     def choose(self, allowed: Mapping[str, str], tick: Callable[[], None] = lambda: None) -> str:
         """Return the key that was chosen of ``allowed``, a word for each; :data:`ENTER` is a key too.
 
-        At a terminal other keys are ignored and ``tick`` is called each second. A line names a key or its word; one
-        that names neither is passed over. Raises InputEndedError.
+        At a terminal other keys are ignored and ``tick`` is called each second. A line names a key or its word (up to
+        a colon); one that names neither is passed over. Raises InputEndedError.
         """
         while True:
             given = self._key(tick) if self.interactive else self._line().strip()
@@ -60,7 +60,7 @@ class Keystrokes:
             if lowered in allowed:
                 return lowered
             for key, word in allowed.items():
-                if lowered == word.lower():
+                if lowered in {word.lower(), word.lower().partition(":")[0]}:
                     return key
 
     def line(self) -> str:
