@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from frs.match.alerting import PROBE, REFERENCE
+from frs.match.candidate_records import candidate_columns, probe_owner
 from frs.review.pictures import CasePictures
+from frs.review.shown import ShownCheck
+from frs.review.vigilance_pair import pair_owner
 from frs.settings import ReviewSettings, Settings
-from frs.store.schema import alert, review_case, review_case_watchlist, review_decision
+from frs.store.schema import (
+    alert,
+    job,
+    job_candidate,
+    job_item,
+    job_probe,
+    review_case,
+    review_case_watchlist,
+    review_decision,
+    upload,
+    vigilance_pair,
+)
 from frs.store.transaction import Transaction
-from frs.types import Actor, Role, Scope, new_id
+from frs.types import Actor, Candidate, Role, Scope, new_id
 from tests.installation import Installation
 from tests.match.film import film
 from tests.match.stage import FEED, Stage, play
@@ -64,6 +79,70 @@ class PictureDesk:
         """Close the case."""
         values = {"state": "adjudicated", "closed_at": self.stage.clock.now(), "decision": "true"}
         self.write(sa.update(review_case).where(review_case.c.id == self.case).values(values))
+
+    def plant_check(self, picture: bytes, like: Candidate) -> tuple[ShownCheck, str]:
+        """Put a vigilance check of a picture against itself under review, shown like a candidate; no frame."""
+        pair, case, now = new_id(), new_id(), self.stage.clock.now()
+        seal, owner = self.stage.installation.store.vault.seal, pair_owner(pair)
+        candidate = replace(like, subject=new_id(), reference=new_id(), nominal="N-77")
+        shown = ShownCheck(candidate, "cam-1", now, 0.4, 3, "custody", "2025-06-02", with_frame=False)
+        quality = like.probe_quality.as_json()
+        facts = {"id": pair, "matching": True, "nominal": "N-77", "source": "set", "sha256": pair, "score": 0.99}
+        made = {"model": like.model, "profile": like.profile, "probe_quality": quality, "reference_quality": quality}
+        pictures = {"probe_sealed": seal(owner, picture, PROBE), "reference_sealed": seal(owner, picture, REFERENCE)}
+        row = {**facts, **made, **pictures, "created_at": now, "created_by": "ada"}
+        self.write(
+            sa.insert(vigilance_pair).values(row),
+            sa.insert(review_case).values(
+                **_case(case, "vigilance", now),
+                pair_id=pair,
+                deployment_id=self.row.deployment_id,
+                shown=shown.as_json(),
+            ),
+        )
+        return shown, case
+
+    def plant_list(self, picture: bytes, like: Candidate) -> tuple[str, tuple[str, str]]:
+        """Put a candidate list of two under review, as a job leaves it; returns the case and both subjects."""
+        job_id, probe, case, now = new_id(), new_id(), new_id(), self.stage.clock.now()
+        media, people = new_id(), (like.subject, new_id())
+        texts = {"reason": "r", "incident": "i", "authorisation": "a", "created_by": "inga", "created_at": now}
+        searched = {"watchlists": [{"watchlist": "wanted", "version": 1}], "max_candidates": 5, "faces": 1}
+        made = {"model": like.model, "profile": like.profile, "authorisation_expires_at": now, "state": "done"}
+        file = {"file_name": "clip.mp4", "kind": "video", "size": 1, "sha256": "0" * 64, "committed": 1, "stored": 1}
+        sealed = self.stage.installation.store.vault.seal(probe_owner(probe), picture)
+        found = [replace(like, rank=rank, subject=person, frames=1) for rank, person in enumerate(people, 1)]
+        self.write(
+            sa.insert(upload).values(id=media, state="complete", created_by="inga", created_at=now, **file),
+            sa.insert(job).values(id=job_id, **texts, **searched, **made),
+            sa.insert(job_item).values(
+                job_id=job_id, position=0, upload_id=media, state="done", frames=9, faces=1, reached_ms=-1
+            ),
+            sa.insert(job_probe).values(
+                id=probe,
+                job_id=job_id,
+                position=0,
+                number=1,
+                first_ms=500,
+                last_ms=2000,
+                best_ms=900,
+                quality=like.probe_quality.as_json(),
+                crop_sealed=sealed,
+            ),
+            *(
+                sa.insert(job_candidate).values(
+                    job_id=job_id, probe_id=probe, rank=each.rank, **candidate_columns(each)
+                )
+                for each in found
+            ),
+            sa.insert(review_case).values(**_case(case, "candidates", now), job_id=job_id, probe_id=probe),
+        )
+        return case, people
+
+
+def _case(name: str, kind: str, opened_at: datetime) -> dict[str, object]:
+    counts = {"urgency": 2, "reviewers": 1, "decided": 0, "escalations": 0}
+    return {"id": name, "kind": kind, "state": "pending", "grading": "green", "opened_at": opened_at, **counts}
 
 
 def open_desk(installation: Installation, people: tuple[bytes, ...]) -> PictureDesk:

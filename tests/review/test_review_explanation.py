@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from frs.review.explanation import sentences_for
 from frs.review.explanations import Explanations
 from frs.review.saliency import saliency_of
 from frs.review.score_meaning import curve_for, false_matches, in_gallery, meaning_of
+from frs.store.schema import review_case
 from frs.types import Candidate, ScoreCurve
 from tests.conftest import open_installation
 from tests.manual_clock import ManualClock
@@ -186,3 +188,33 @@ def test_rates_are_said_as_people_say_them(
     told = sentences_for(_candidate(desk, engine), meaning_of(CURVE, score, people), 2.0, ("", "", None))
     assert any(said in sentence for sentence in told), told
     assert any("1,000,000 comparisons of two photographs, among 1,000 people" in sentence for sentence in told)
+
+
+def test_a_check_is_explained_as_an_alert_is(
+    desk: PictureDesk, engine: FaceEngine, explanations: Explanations, sample_people: tuple[bytes, ...]
+) -> None:
+    """A known pair has the same pictures, figures and sentences as an alert; once an alert's would be gone, none."""
+    shown, case = desk.plant_check(sample_people[0], _candidate(desk, engine))
+    with desk.stage.installation.store.database.read() as connection:
+        pictures = desk.pictures.of(connection, case)
+    assert set(pictures.references) == {shown.candidate.reference}
+    assert pictures.frame == b""  # alerts keep none either, as this check was made
+    check = explanations.explain(OVERSIGHT, case)
+    assert (check.reference_source, check.reference_age_days) == ("custody", 273)
+    alerted = explanations.explain(OVERSIGHT, desk.case)
+    assert check.sentences[1] == alerted.sentences[1]
+    assert check.meaning == replace(alerted.meaning, gallery_size=3)
+    desk.write(sa.update(review_case).where(review_case.c.id == case).values(shown=shown.without_pictures().as_json()))
+    assert refusal(explanations.explain, OVERSIGHT, case) is Reason.ERASED
+
+
+def test_a_candidate_list_is_explained_by_subject(
+    desk: PictureDesk, engine: FaceEngine, explanations: Explanations, sample_people: tuple[bytes, ...]
+) -> None:
+    """Of a candidate list the one that is asked for; the first when none is; with no frame and no date of capture."""
+    case, people = desk.plant_list(sample_people[0], _candidate(desk, engine))
+    assert explanations.explain(OVERSIGHT, case).candidate.rank == 1
+    told = explanations.explain(OVERSIGHT, case, people[1], with_saliency=True)
+    assert (told.candidate.rank, told.candidate.subject) == (2, people[1])
+    assert (told.seen_seconds, told.meaning.gallery_size, told.reference_age_days) == (1.5, 3, None)
+    assert told.saliency_png
