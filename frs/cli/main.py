@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("frs.cli.init", "prepare a data directory: keys, certificates and the log's signing key"),
     "serve": ("frs.cli.serve", "run the service"),
     "doctor": ("frs.cli.doctor", "say what this machine and installation can do, and what is wrong"),
-    "identity": ("frs.cli.identity", "issue and list client certificates"),
+    "identity": ("frs.cli.identity", "issue and revoke certificates, limit and suspend identities"),
     "models": ("frs.cli.models", "list, install, add and verify model packs"),
     "watchlist": ("frs.cli.watchlist", "plan, apply and manage watchlists and their subjects"),
     "deployment": ("frs.cli.deployment", "open, end and stop deployments of live matching"),
