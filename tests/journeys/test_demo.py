@@ -59,6 +59,9 @@ def test_every_alert_was_reviewed_and_the_log_verified(demonstration: tuple[Path
     """Two reviewers decide each without its score at first, an officer goes; each act is an event."""
     _, ran, summary = demonstration
     assert (summary["decisions"], summary["withheld"], summary["engaged"]) == (6, 6, 3)
+    assert summary["checks"] == 2, "known pairs among the alerts"
+    looked = "recognised 1 of 1 pairs of one person, took 0 of 1 pairs of two for one"
+    assert summary["vigilance"] == {"reviewer": looked, "reviewer-two": looked}
     for who in ("manager", "superintendent", "camera", "reviewer", "reviewer-two", "officer", "oversight"):
         assert f"\n{who}$ frs " in ran.stdout
     assert {alert["state"] for alert in summary["alerts"]} == {"confirmed true"}

@@ -49,6 +49,7 @@ class Commands:
             "FRS_MODELS_DIR": str(models.resolve()),
             "FRS_SERVER__ADDRESS": "127.0.0.1:0",
             "FRS_SERVER__METRICS_ADDRESS": "127.0.0.1:0",
+            "FRS_REVIEW__VIGILANCE_DELAY_SECONDS": "1",
         }
 
     def run(self, *arguments: str, identity: str = "", accept: tuple[int, ...] = (0,)) -> Any:  # JSON

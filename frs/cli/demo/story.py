@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,6 +16,7 @@ from frs.cli.demo.cast import Person, gather
 from frs.cli.demo.clip import Presence, frames, scenes, write_clip
 from frs.cli.demo.commands import Commands
 from frs.cli.demo.deciding import People
+from frs.cli.demo.pairs import PAIRS, write_pairs
 from frs.cli.demo.sheet import write_sheet
 from frs.cli.demo.summary import Summary
 from frs.cli.demo.truth import who_is_shown
@@ -28,6 +31,7 @@ from frs.settings import EmbedSettings, Settings
 
 LIST = "demonstration"
 CAMERA = "high-street"
+_CHECK_SECONDS = 15.0
 _WHY = ("--reason", "robbery on the high street", "--incident", "DEMO-17", "--authorisation", "DEMO-AUTH-3")
 
 _ASKED = ("--reason", "would not give a name", "--power", "PACE 1984 s64A", "--device", "handset-12")
@@ -64,6 +68,8 @@ class Story:
             self._frs.start_server()
         with self._step("enrolment", "Enrol three of the six"):
             self._enrol()
+        with self._step("pairs", "Known pairs, which will be mixed among the alerts to see whether people look"):
+            self._load_pairs()
         with self._step("live", "Live: stream the clip into a deployment"):
             self._live()
         with self._step("review", "Review: two reviewers decide each alert, an officer goes to who they say it is"):
@@ -139,10 +145,17 @@ class Story:
         self._frs.run("watchlist", "activate", LIST, identity="superintendent")
         self._frs.run("watchlist", "review", LIST, identity="superintendent")
 
+    def _load_pairs(self) -> None:
+        folder = self._data / "pairs"
+        write_pairs(folder, self._cast)
+        self._frs.run("vigilance", "load", str(folder), identity="superintendent")
+        shutil.rmtree(folder)
+
     def _live(self) -> None:
         opened = self._frs.run(
             "deployment", "open", LIST, "--purpose", "find wanted people", "--place", "high street",
             "--authorising-officer", "superintendent", "--until", "2h", "--reviewers", "2",
+            "--vigilance-rate", "1",
             identity="superintendent",
         )  # fmt: skip
         self._deployment = opened["name"]
@@ -150,6 +163,7 @@ class Story:
             "feed", str(self._clip), "--deployment", opened["name"], "--camera", CAMERA, "--fast",
             "--start", self._start.isoformat(), identity="camera",
         )  # fmt: skip
+        self._await_checks()
         self._frs.run("deployment", "end", opened["name"], identity="superintendent")
         summary = self._summary
         summary.faces_seen, summary.frames = report["faces_seen"], report["frames_processed"]
@@ -157,6 +171,16 @@ class Story:
         faces = sum(len(present) for present in self._truth)
         summary.faces_per_second = round(faces / report["seconds"], 2)
         summary.model, summary.provider, summary.notice = report["model"], report["provider"], report["notice"]
+
+    def _await_checks(self) -> None:
+        """Let the known pairs enter the queue before the deployment ends: they come a while after the alerts."""
+        deadline = time.monotonic() + _CHECK_SECONDS
+        while time.monotonic() < deadline:
+            listed = self._frs.run("review", "list", "--deployment", self._deployment, identity="reviewer")
+            shown = [case["candidates"][0]["nominal"] in PAIRS for case in listed]
+            if sum(shown) >= min(len(PAIRS), len(shown) - sum(shown)):  # one for each alert, while there are pairs
+                return
+            time.sleep(0.5)
 
     def _review(self) -> None:
         people = People(self._frs, self._summary, self._out, self._data)
@@ -200,7 +224,15 @@ class Story:
                 self._frs.run("identify", "outcome", *recorded, identity="officer")
 
     def _oversight(self) -> None:
+        figures = self._frs.run("report", "--since", "1h", identity="oversight")["vigilance"]
+        self._summary.vigilance = {each["reviewer"]: _hits_and_accepts(each) for each in figures}
         report = self._frs.run("audit", "verify", identity="oversight", accept=(0, 5))
         self._summary.events = report["events"]
         self._summary.log_verified = report["verified"]
         self._summary.log_problems = report["problems"]
+
+
+def _hits_and_accepts(figures: dict[str, Any]) -> str:
+    hits, accepts = figures["hits"], figures["false_accepts"]
+    recognised = f"recognised {hits['numerator']} of {hits['denominator']} pairs of one person"
+    return f"{recognised}, took {accepts['numerator']} of {accepts['denominator']} pairs of two for one"

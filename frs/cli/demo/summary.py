@@ -40,6 +40,10 @@ class Summary:
     """Of reviewers."""
     withheld: int = 0
     """How often a reviewer was shown a case without its score."""
+    checks: int = 0
+    """Known pairs that were decided among the alerts."""
+    vigilance: dict[str, str] = field(default_factory=dict)
+    """What oversight reads of each reviewer on them."""
     engaged: int = 0
     """Assignments that the officer took and reported on."""
     explanation: list[str] = field(default_factory=list)
@@ -109,6 +113,8 @@ class Summary:
             ],
             "decisions": self.decisions,
             "withheld": self.withheld,
+            "checks": self.checks,
+            "vigilance": dict(self.vigilance),
             "engaged": self.engaged,
             "explanation": list(self.explanation),
             "faces_seen": self.faces_seen,
@@ -153,6 +159,8 @@ class Summary:
             ("faces seen", f"{self.faces_seen} in {self.frames} frames"),
             ("pace", f"{self.frames_per_second:.1f} frames/s, {self.faces_per_second:.1f} faces/s on {self.provider}"),
             ("reviewers", f"2, who decided {self.decisions} times; the score withheld until they said what they see"),
+            ("known pairs among the alerts", f"{self.checks}"),
+            *((f"  {name}", found) for name, found in self.vigilance.items()),
             ("officer", f"took {self.engaged} assignments"),
             ("retrospective search found", ", ".join(self.retrospective_found) or "nobody"),
             ("candidate lists", f"{self.lists_waiting} wait for a reviewer"),
