@@ -25,6 +25,8 @@ from frs.store.database import Transaction
 from frs.store.schema import review_case, review_decision
 from frs.types import Actor, Json, Role
 
+TRIED = 20
+"""Most cases that one request for work finds gone before it answers that there is none; the next goes on."""
 _MISSED = frozenset({Reason.CASE_TAKEN, Reason.CASE_CLOSED, Reason.CASE_DECIDED, Reason.NOT_INDEPENDENT})
 _GONE = frozenset({Reason.ERASED, Reason.KEY_MISSING})
 
@@ -46,7 +48,7 @@ class Claims:
     def take(self, actor: Actor, deployment: str | None, kind: CaseKind | None) -> ShownCase | None:
         """Claim the most urgent case that the actor may decide; None when none waits."""
         passed: set[str] = set()
-        while (name := self._next(actor, deployment, kind, passed)) is not None:
+        while len(passed) < TRIED and (name := self._next(actor, deployment, kind, passed)) is not None:
             try:
                 return self.claim(actor, name)
             except FrsError as error:  # somebody was faster, or there is nothing left to look at
@@ -97,14 +99,19 @@ class Claims:
         return self._desk.database.write(act)
 
     def _next(self, actor: Actor, deployment: str | None, kind: CaseKind | None, passed: set[str]) -> str | None:
-        query = sa.select(review_case.c.id).where(
-            queue.takeable(actor, self._desk.clock.now()), queue.of_kind(kind), review_case.c.id.not_in(passed)
+        now, case = self._desk.clock.now(), review_case.c
+        query = sa.select(case.opened_at, case.id).where(
+            queue.may_be_given(actor, now), queue.of_kind(kind), case.id.not_in(passed)
         )
         if deployment is not None:
-            query = query.where(review_case.c.deployment_id == deployment)
+            query = query.where(case.deployment_id == deployment)
+        query = query.order_by(case.opened_at, case.id).limit(1)
         with self._desk.database.read() as connection:
-            name: str | None = connection.scalar(query.order_by(*queue.MOST_URGENT).limit(1))
-            return name
+            for rank in queue.ranks():
+                ways = [connection.execute(query.where(rank, way)).first() for way in queue.ways_to_wait(now)]
+                if found := [(row.opened_at, row.id) for row in ways if row is not None]:
+                    return str(min(found)[1])
+        return None
 
     def _claim(self, tx: Transaction, actor: Actor, case_id: str, pictures: Pictures) -> ShownCase:
         now = self._desk.clock.now()

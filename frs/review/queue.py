@@ -6,6 +6,7 @@ counts as none, whether or not somebody has tidied it away yet.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from frs.access.scoping import cases_within
 from frs.review.case import OPEN, CaseKind, CaseState
 from frs.review.independence import independent
-from frs.store.schema import review_case, review_decision
+from frs.store.schema import alert, review_case, review_decision
 from frs.types import Actor
 from frs.watchlist.model import Grading
 
@@ -32,10 +33,25 @@ def is_open() -> sa.ColumnElement[bool]:
     return _case.state.in_([str(state) for state in OPEN])
 
 
+def ways_to_wait(now: datetime) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Return the two ways in which nobody holds an open case: nobody took it, or the claim has run out."""
+    ran_out = sa.and_(_case.state == str(CaseState.CLAIMED), _case.claim_until <= now)
+    return _case.state == str(CaseState.PENDING), ran_out
+
+
 def waits(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that nobody holds an open case."""
-    ran_out = sa.and_(_case.state == str(CaseState.CLAIMED), _case.claim_until <= now)
-    return sa.or_(_case.state == str(CaseState.PENDING), ran_out)
+    return sa.or_(*ways_to_wait(now))
+
+
+def ranks() -> Iterator[sa.ColumnElement[bool]]:
+    """Give, most urgent first, a condition for each rank of the queue; within one the oldest comes first.
+
+    One rank after the other is read along its index, however many cases wait.
+    """
+    for urgency in sorted(URGENCY.values()):
+        for escalated in (_case.escalations > 0, _case.escalations == 0):
+            yield sa.and_(_case.urgency == urgency, escalated)
 
 
 def held(now: datetime) -> sa.ColumnElement[bool]:
@@ -56,17 +72,25 @@ def of_kind(kind: CaseKind | None) -> sa.ColumnElement[bool]:
     return _case.kind.in_(same)
 
 
-def takeable(actor: Actor, now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a case waits and the actor may be given it."""
+def may_be_given(actor: Actor, now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that the actor may be given a case that waits."""
     theirs = sa.select(review_decision.c.case_id).where(
         review_decision.c.case_id == _case.id,
         review_decision.c.reviewer == actor.name,
         review_decision.c.decided_at.is_not(None),
     )
     fresh = sa.or_(_case.stale_at.is_(None), _case.stale_at > now)
+    without_pictures = sa.select(alert.c.id).where(
+        alert.c.id == _case.alert_id, alert.c.pictures_erased_at.is_not(None)
+    )
     behind_red = sa.and_(_case.kind == str(CaseKind.VIGILANCE), _a_red_alert_waits(now))
     return sa.and_(
-        waits(now), fresh, cases_within(actor.scope), sa.not_(theirs.exists()), independent(actor), sa.not_(behind_red)
+        fresh,
+        cases_within(actor.scope),
+        sa.not_(theirs.exists()),
+        sa.not_(without_pictures.exists()),
+        independent(actor),
+        sa.not_(behind_red),
     )
 
 
