@@ -23,7 +23,11 @@ class WorkFeed:
     """A reviewer's stream. :meth:`want` a case, :meth:`wait` for it, :meth:`close` at the end."""
 
     def __init__(
-        self, client: Client, stub: ReviewServiceStub, deployment: str = "", kind: pb.CaseKind.ValueType | None = None
+        self,
+        client: Client,
+        stub: ReviewServiceStub,
+        deployment: str = "",
+        kind: pb.CaseKind.ValueType = pb.CASE_KIND_UNSPECIFIED,
     ) -> None:
         self._client, self._stub = client, stub
         self._first = pb.WorkRequest(credit=1, deployment=deployment, kind=kind)
