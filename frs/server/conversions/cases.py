@@ -206,7 +206,7 @@ def explanation_message(value: Explanation) -> pb.Explanation:
         meaning=_meaning_message(value.meaning),
         seen_seconds=value.seen_seconds,
         reference_taken_on=value.reference_taken_on,
-        reference_age_days=value.reference_age_days,
+        reference_age_days=value.reference_age_days or 0,
         reference_source=value.reference_source,
         sentences=value.sentences,
         saliency_png=value.saliency_png,
