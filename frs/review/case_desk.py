@@ -25,7 +25,7 @@ from frs.review.settling import Settled
 from frs.settings import ReviewSettings
 from frs.store.database import Database, Transaction
 from frs.store.schema import review_case
-from frs.types import Actor, Candidate, Event, Json
+from frs.types import Actor, Candidate, Event, Json, Role
 
 OnSettled: TypeAlias = Callable[[Transaction, Settled], None]
 OnClosed: TypeAlias = Callable[[Transaction, str, CaseKind, "str | None", str], None]
@@ -68,6 +68,11 @@ class CaseDesk:
         """Tell whoever heeds it that a case was closed without a decision."""
         for listener in self.on_closed:
             listener(tx, row.id, CaseKind(row.kind), row.alert_id, why)
+
+
+def oversees(actor: Actor) -> bool:
+    """Whether the actor looks on as oversight. Who also reviews sees what a reviewer sees."""
+    return Role.OVERSIGHT in actor.roles and Role.REVIEWER not in actor.roles
 
 
 def row_of(connection: sa.Connection, case_id: str) -> sa.Row[Any]:

@@ -19,11 +19,11 @@ from frs.audit.actions import Action
 from frs.errors import FrsError, Reason
 from frs.review import queue
 from frs.review.case import OPEN, Case, CaseKind, CaseState, Pictures, ShownCase
-from frs.review.case_desk import CaseDesk, require_case, require_open
+from frs.review.case_desk import CaseDesk, oversees, require_case, require_open
 from frs.review.independence import independent
 from frs.store.database import Transaction
 from frs.store.schema import review_case, review_decision
-from frs.types import Actor, Json, Role
+from frs.types import Actor, Json
 
 TRIED = 20
 """Most cases that one request for work finds gone before it answers that there is none; the next goes on."""
@@ -202,7 +202,7 @@ def _held_by(row: sa.Row[Any], actor: Actor, now: datetime) -> bool:
 
 def _may_look(row: sa.Row[Any], actor: Actor, now: datetime) -> bool:
     """Whether somebody is shown the pictures: who holds the case, and oversight while it is under review."""
-    return _held_by(row, actor, now) or (Role.OVERSIGHT in actor.roles and CaseState(row.state) in OPEN)
+    return _held_by(row, actor, now) or (oversees(actor) and CaseState(row.state) in OPEN)
 
 
 def _begin_work(tx: Transaction, case_id: str, actor: Actor, now: datetime) -> None:

@@ -1,9 +1,9 @@
 """Explains matches to reviewers, once they have recorded what they see, and to oversight.
 
-Promises: nobody is given an explanation before it is logged that they were; a reviewer gets none before their own
-observation, so that it cannot tell them what to see; the map of regions shows both faces, so it is made only for who
-may see them now: the holder of the claim, and oversight while the case is under review; nothing is explained whose
-pictures are gone.
+Promises: nobody is given an explanation before it is logged that they were; a reviewer, whatever else they are, gets
+none before their own observation, so that it cannot tell them what to see; the map of regions shows both faces, so it
+is made only for who may see them now: the holder of the claim, and oversight while the case is under review; nothing is
+explained whose pictures are gone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from frs.clock import Clock
 from frs.embed.engine import FaceEngine
 from frs.errors import FrsError, Reason
 from frs.review.case import OPEN, CaseKind, CaseState
+from frs.review.case_desk import oversees
 from frs.review.case_reading import CaseReading, Facts, concerns
 from frs.review.explanation import Explanation, sentences_for
 from frs.review.pictures import CasePictures
@@ -30,7 +31,7 @@ from frs.review.shown import ShownCheck
 from frs.settings import ReviewSettings
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, job, job_probe, reference_image, review_case, review_decision, subject
-from frs.types import Actor, Candidate, Event, Json, Role
+from frs.types import Actor, Candidate, Event, Json
 
 __all__ = ["Explanation", "Explanations"]
 
@@ -103,7 +104,7 @@ class Explanations:
         row = connection.execute(query).one_or_none()
         if row is None:
             raise FrsError(Reason.CASE_NOT_FOUND, f"There is no case {case_id}.", case=case_id)
-        if Role.OVERSIGHT not in actor.roles:
+        if not oversees(actor):
             _require_observed(connection, actor, case_id)
         if with_saliency:
             _require_shown(actor, row, self._clock.now())
@@ -147,7 +148,7 @@ def _require_shown(actor: Actor, row: sa.Row[Any], now: datetime) -> None:
     """Refuse both faces to who may not see the pictures of the case now."""
     if CaseState(row.state) not in OPEN:
         raise FrsError(Reason.CASE_CLOSED, f"Case {row.id} is closed.", case=row.id)
-    if Role.OVERSIGHT in actor.roles:
+    if oversees(actor):
         return
     held = row.state == CaseState.CLAIMED and row.claimed_by == actor.name and row.claim_until > now
     if not held:

@@ -69,6 +69,7 @@ def test_the_score_is_withheld_until_the_reviewer_says_what_they_see(house: Case
     assert house.shown(OMAR, name).withheld
     both = Actor("both", RITA.roles | OVERSIGHT.roles, "certificate:0c")
     assert house.shown(both, name).withheld
+    assert house.cases.get(both, name).pictures is None
     assert not house.shown(OVERSIGHT, name).withheld
 
 

@@ -58,6 +58,8 @@ def test_only_who_has_looked_for_themself_is_told(desk: PictureDesk, explanation
     desk.observed(REVIEWER, None)
     assert refusal(explain, REVIEWER, desk.case) is Reason.OBSERVATION_REQUIRED
     assert refusal(explain, replace(REVIEWER, name="omar"), desk.case) is Reason.OBSERVATION_REQUIRED
+    both = replace(REVIEWER, name="both", roles=REVIEWER.roles | OVERSIGHT.roles)
+    assert refusal(explain, both, desk.case) is Reason.OBSERVATION_REQUIRED
     assert refusal(explain, ELSEWHERE, desk.case) is Reason.CASE_NOT_FOUND
     assert "review.explained" not in desk.stage.actions(alert=desk.alert)
     desk.observed(REVIEWER, clock.now())
