@@ -27,6 +27,7 @@ from frs.access.names import ROLE_URI, require_name
 from frs.access.scope_uris import scope_uris
 from frs.clock import Clock
 from frs.errors import FrsError, Reason
+from frs.store.durable import sync_folder
 from frs.types import Role, Scope
 
 AUTHORITY_YEARS = 10
@@ -60,6 +61,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    sync_folder(path.parent)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -101,9 +103,14 @@ class Authority:
 
     @classmethod
     def create(cls, folder: Path, clock: Clock) -> Authority:
-        """Make a new root and write ``ca.crt`` and ``ca.key``. Refuses to replace one that is there."""
-        if (folder / "ca.crt").exists() or (folder / "ca.key").exists():
+        """Make a new root and write ``ca.crt``, last, and ``ca.key``. Refuses to replace one that is there.
+
+        What a call that was cut off left, a key without its certificate that never issued anything, is replaced.
+        """
+        issued_before = (folder / issue_index.FILE).exists()
+        if (folder / "ca.crt").exists() or ((folder / "ca.key").exists() and issued_before):
             raise FrsError(Reason.ALREADY_INITIALISED, f"{folder} already holds a certificate authority")
+        (folder / revoking.FILE).unlink(missing_ok=True)  # that authority's, which nobody knows
         key = ec.generate_private_key(ec.SECP256R1())
         now = clock.now().replace(microsecond=0)
         name = _subject(f"FRS local authority {x509.random_serial_number():040x}"[:64])

@@ -98,6 +98,21 @@ def test_a_second_authority_in_the_same_place_is_refused(authority: Authority, t
     assert (tmp_path / "certs" / "ca.key").read_bytes() == before
 
 
+@pytest.mark.parametrize("written", [("ca.key",), ("ca.key", "ca.crl")])
+def test_an_authority_that_was_cut_off_is_made_again(tmp_path: Path, written: tuple[str, ...]) -> None:
+    """What was written before its certificate is of an authority that nobody knows; one that issued is kept."""
+    Authority.create(tmp_path, SystemClock())
+    for name in {"ca.key", "ca.crl", "ca.crt"} - set(written):
+        (tmp_path / name).unlink()
+    made = Authority.create(tmp_path, SystemClock())
+    made.issue("ana", [Role.FEED])
+    made.revoke((), "unspecified")
+    (tmp_path / "ca.crt").unlink()
+    with pytest.raises(FrsError) as caught:
+        Authority.create(tmp_path, SystemClock())
+    assert caught.value.reason is Reason.ALREADY_INITIALISED
+
+
 def test_issuing_twice_is_refused_unless_it_renews(authority: Authority) -> None:
     """A name is issued once; renewing gives a new serial."""
     first = authority.issue("ana", [Role.FEED]).certificate.read_bytes()
