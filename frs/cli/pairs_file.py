@@ -59,8 +59,8 @@ def _line(folder: Path, number: int, row: dict[str, str | None], wrong: list[str
     matching = _TRUTHS.get(given["matching"].lower())
     if given["matching"] and matching is None:
         wrong.append(f"line {number}: matching is yes or no, not {given['matching']!r}")
-    files = [folder / given[name] for name in ("probe", "reference")]
-    for name, file in zip(("probe", "reference"), files, strict=True):
+    probe, reference = folder / given["probe"], folder / given["reference"]
+    for name, file in (("probe", probe), ("reference", reference)):
         if given[name] and not file.is_file():
             wrong.append(f"line {number}: there is no file {given[name]}")
-    return PairLine(number, *files, bool(matching), given["nominal"], given["source"])
+    return PairLine(number, probe, reference, bool(matching), given["nominal"], given["source"])

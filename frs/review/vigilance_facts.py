@@ -94,7 +94,7 @@ def _cameras(connection: sa.Connection, deployment: str, now: datetime) -> list[
     return list(connection.scalars(sa.select(table.camera_id).where(lately).distinct().order_by(table.camera_id)))
 
 
-def _people(connection: sa.Connection, lists: Sequence[str]) -> Sequence[sa.Row[Any]]:
+def _people(connection: sa.Connection, lists: Sequence[str]) -> Sequence[sa.Row[str, str, str, str]]:
     """Return list, grading, and a reference's source and date, of people on the lists who are not red."""
     facts = (subject.c.watchlist_id, subject.c.grading, reference_image.c.source, reference_image.c.taken_on)
     enrolled = sa.and_(subject.c.watchlist_id.in_(lists), subject.c.state == str(SubjectState.ENROLLED))

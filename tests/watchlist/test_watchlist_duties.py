@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_a_list_outside_the_scope_is_told_as_one_that_does_not_exist(
     ]
     before = desk.found()
     for act in acts:
-        inside, nowhere = refused(lambda act=act: act(desk.name)), refused(lambda act=act: act(missing))
+        inside, nowhere = refused(partial(act, desk.name)), refused(partial(act, missing))
         assert told(inside, desk.name) == told(nowhere, missing)
         assert inside.reason is Reason.WATCHLIST_NOT_FOUND
     assert desk.found() == before
@@ -144,13 +145,13 @@ def test_a_subject_outside_the_scope_is_told_as_one_that_does_not_exist(
     ]
     for _ in range(2):
         for act in acts:
-            inside, nowhere = refused(lambda act=act: act(subject.id)), refused(lambda act=act: act(missing))
+            inside, nowhere = refused(partial(act, subject.id)), refused(partial(act, missing))
             assert told(inside, subject.id) == told(nowhere, missing)
             assert inside.reason is Reason.SUBJECT_NOT_FOUND
         if picture := subject.images:
             name = picture[0].id
-            inside = refused(lambda name=name: lists.remove_image(actor, name, "wrong"))
-            nowhere = refused(lambda: lists.remove_image(actor, missing, "wrong"))
+            inside = refused(partial(lists.remove_image, actor, name, "wrong"))
+            nowhere = refused(partial(lists.remove_image, actor, missing, "wrong"))
             assert told(inside, name) == told(nowhere, missing)
         if lists.get_subject(subject.id).state is SubjectState.ENROLLED:
             lists.withdraw(MANAGER, subject.id, "found")
