@@ -110,7 +110,8 @@ class Alerts:
             _require_deployment(connection, deployment, scope)
             head = connection.scalar(sa.select(sa.func.max(alert_feed.c.position))) or 0
         if after > head:
-            message = f"after_position: the feed has not come to it; its last position is {head}"
+            # Not how far it has come: that counts the alerts outside the scope too.
+            message = "after_position: the feed has not come to it; ask from 0"
             raise FrsError(Reason.INVALID_FIELD, message, field="after_position")
 
     def feed(

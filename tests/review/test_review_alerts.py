@@ -278,7 +278,7 @@ def test_a_feed_that_could_only_be_silent_is_refused(desk: Desk) -> None:
         with pytest.raises(FrsError) as refused:
             ask()
         assert refused.value.reason is Reason.DEPLOYMENT_NOT_FOUND
-    with pytest.raises(FrsError, match="after_position") as beyond:
+    with pytest.raises(FrsError, match="after_position: the feed has not come to it; ask from 0") as beyond:
         desk.alerts.require_feed(head + 1)
     assert (beyond.value.reason, beyond.value.metadata["field"]) == (Reason.INVALID_FIELD, "after_position")
 
