@@ -176,7 +176,7 @@ class Edge(grpc.aio.ServerInterceptor):
         if not method.startswith(STANDARD):
             self._readiness.require()
             if self._signing_in is not None:
-                await self._signing_in.heed(caller_identity())
+                await self._signing_in.heed(caller_identity(), method)
 
     @asynccontextmanager
     async def _guard(self, method: str, context: Context, *, stream: bool = False) -> AsyncIterator[CountedCall]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +32,7 @@ from frs.server.standing import Standing
 from frs.server.workers import Workers
 from frs.settings import Settings
 from frs.types import Actor, Role, Scope
-from frs.v1 import officer_pb2, officer_pb2_grpc
+from frs.v1 import deployment_pb2, deployment_pb2_grpc, officer_pb2, officer_pb2_grpc
 from tests.audit_house import AuditHouse
 from tests.manual_clock import ManualClock
 from tests.server.rpc_errors import rich
@@ -55,6 +56,15 @@ class Officers(officer_pb2_grpc.OfficerServiceServicer):
         return officer_pb2.ListAssignmentsResponse()
 
 
+class Deployments(deployment_pb2_grpc.DeploymentServiceServicer):
+    """Stops, whatever it is."""
+
+    async def StopDeployment(
+        self, request: deployment_pb2.StopDeploymentRequest, context: Any
+    ) -> deployment_pb2.Deployment:
+        return deployment_pb2.Deployment(name=request.name)
+
+
 class Post:
     """The edge with registry, certificates and log, and an officer whose certificate a test may revoke."""
 
@@ -66,9 +76,14 @@ class Post:
         self.identities = Identities(house.store.database, house.log, SystemClock())
         self.workers = Workers("sign-ins", 2, 10)
         signing_in = SigningIn(SignIns(self.identities, 900), self.workers)
-        trust, officers = self.credentials, Officers()  # type: ignore[abstract]
+        trust, officers, deployments = self.credentials, Officers(), Deployments()  # type: ignore[abstract]
+
+        def add(server: grpc.aio.Server, _: object) -> None:
+            officer_pb2_grpc.add_OfficerServiceServicer_to_server(officers, server)
+            deployment_pb2_grpc.add_DeploymentServiceServicer_to_server(deployments, server)
+
         self.edge = run_edge(
-            lambda server, _: officer_pb2_grpc.add_OfficerServiceServicer_to_server(officers, server),
+            add,
             certs=certs,
             credentials=self.credentials,
             admission=Admission(self.identities, lambda: trust.loaded.trust),
@@ -227,6 +242,20 @@ def test_a_call_whose_sign_in_cannot_be_logged_is_not_served(post: Post) -> None
     with post.officer("ana") as channel:
         post.house.store.database.close()  # as a log that cannot be written to
         assert refused(lambda: post.ask(channel)) == "SHUTTING_DOWN"
+
+
+def test_a_stop_waits_for_no_sign_in(post: Post) -> None:
+    """The cameras are to be halted also when nothing can be logged; where it can be, the sign-in is."""
+    with post.officer("ana", Role.AUTHORISING_OFFICER) as channel:
+        stub = deployment_pb2_grpc.DeploymentServiceStub(channel)
+        request = deployment_pb2.StopDeploymentRequest(name="deployments/" + "0" * 32, reason="emergency")
+        stub.StopDeployment(request, timeout=10)
+        until = time.monotonic() + 10
+        while not post.events("access.signed-in"):
+            assert time.monotonic() < until
+    with post.officer("ben", Role.AUTHORISING_OFFICER) as channel:
+        post.house.store.database.close()  # as a log that cannot be written to
+        deployment_pb2_grpc.DeploymentServiceStub(channel).StopDeployment(request, timeout=10)
 
 
 async def _until_ended(standing: Standing, granted: Identity, meanwhile: Callable[[], None]) -> str:
