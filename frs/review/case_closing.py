@@ -54,8 +54,11 @@ class CaseClosing:
         return len(rows)
 
     def empty_texts(self, tx: Transaction, probe_id: str) -> None:
-        """Empty what reviewers wrote about a probe."""
-        self._empty(tx, sa.select(review_case.c.id).where(review_case.c.probe_id == probe_id))
+        """Empty what reviewers wrote about a probe; who has not decided yet says anew what they see."""
+        cases = sa.select(review_case.c.id).where(review_case.c.probe_id == probe_id)
+        self._empty(tx, cases)
+        undecided = sa.and_(review_decision.c.case_id.in_(cases), review_decision.c.decided_at.is_(None))
+        tx.connection.execute(review_decision.update().where(undecided).values(observed_at=None))
 
     def _close(self, tx: Transaction, row: sa.Row[Any], state: CaseState, now: datetime) -> None:
         values = {

@@ -299,3 +299,20 @@ def test_observations_are_kept_as_they_were_made(house: CaseHouse) -> None:
     seen = Observation(SEEN.features, SEEN.probe_quality, SEEN.reference_quality, frozenset({Occlusion.MASK}), "n")
     house.cases.claim(RITA, name)
     assert house.cases.observe(RITA, name, seen).observation == replace(seen, observed_at=house.clock.now())
+
+
+def test_who_had_not_decided_looks_anew_when_a_candidate_is_erased(house: CaseHouse) -> None:
+    """Their observation went with the person; the reviewer who had decided stays one who has."""
+    name = house.candidates()
+    house.execute("UPDATE review_case SET reviewers = 2 WHERE id = :name", name=name)
+    decide(house.cases, RITA, name, FALSE, "other ears")
+    house.clock.advance(seconds=1)
+    house.cases.claim(OMAR, name)
+    house.cases.observe(OMAR, name, SEEN)
+    probe = house.row(name).probe_id
+    house.database.write(lambda tx: house.cases.empty_texts(tx, probe_id=probe))
+    assert refused(lambda: house.cases.decide(OMAR, name, FALSE, "other chin")) is Reason.OBSERVATION_REQUIRED
+    assert house.shown(OMAR, name).withheld
+    house.cases.observe(OMAR, name, SEEN)
+    closed = house.cases.decide(OMAR, name, FALSE, "other chin")
+    assert [(each.reviewer, each.reason) for each in closed.decisions] == [("rita", ""), ("omar", "other chin")]
