@@ -172,12 +172,20 @@ class Cases:
         """
         return self._claims.claim(actor, case_id)
 
-    def take(self, actor: Actor, *, deployment: str | None = None, kind: CaseKind | None = None) -> ShownCase | None:
+    def take(
+        self,
+        actor: Actor,
+        *,
+        deployment: str | None = None,
+        kind: CaseKind | None = None,
+        behind: Sequence[str] = (),
+    ) -> ShownCase | None:
         """Claim the most urgent case that waits and that the actor may decide; None when there is none.
 
-        Red first; within a grading what has escalated first, then the oldest.
+        Red first; within a grading what has escalated first, then the oldest; those named in ``behind`` after all
+        others.
         """
-        return self._claims.take(actor, deployment, kind)
+        return self._claims.take(actor, deployment, kind, behind)
 
     def release(self, actor: Actor, case_id: str) -> Case:
         """Give a claim back without a decision; what was observed stays. FrsError CASE_NOT_CLAIMED."""

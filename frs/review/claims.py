@@ -10,6 +10,7 @@ whose pictures have been erased cannot be claimed: there is nothing to compare a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,10 +46,12 @@ class Claims:
             pictures = desk.pictures.of(connection, case_id)
         return desk.database.write(lambda tx: self._claim(tx, actor, case_id, pictures))
 
-    def take(self, actor: Actor, deployment: str | None, kind: CaseKind | None) -> ShownCase | None:
-        """Claim the most urgent case that the actor may decide; None when none waits."""
+    def take(
+        self, actor: Actor, deployment: str | None, kind: CaseKind | None, behind: Collection[str] = ()
+    ) -> ShownCase | None:
+        """Claim the most urgent case that the actor may decide, of ``behind`` only if it is the last; else None."""
         passed: set[str] = set()
-        while len(passed) < TRIED and (name := self._next(actor, deployment, kind, passed)) is not None:
+        while len(passed) < TRIED and (name := self._next(actor, deployment, kind, passed, behind)) is not None:
             try:
                 return self.claim(actor, name)
             except FrsError as error:  # somebody was faster, or there is nothing left to look at
@@ -98,7 +101,11 @@ class Claims:
 
         return self._desk.database.write(act)
 
-    def _next(self, actor: Actor, deployment: str | None, kind: CaseKind | None, passed: set[str]) -> str | None:
+    def _next(
+        self, actor: Actor, deployment: str | None, kind: CaseKind | None, passed: set[str], behind: Collection[str]
+    ) -> str | None:
+        if behind and (name := self._next(actor, deployment, kind, passed.union(behind), ())) is not None:
+            return name
         now, case = self._desk.clock.now(), review_case.c
         query = sa.select(case.opened_at, case.id).where(
             queue.may_be_given(actor, now), queue.of_kind(kind), case.id.not_in(passed)

@@ -2,7 +2,8 @@
 
 Promises: a case is claimed for the reviewer before it is sent, so nobody else is sent it; no more are claimed than
 there is credit for; one who reconnects is sent what they still hold before anything new; who disconnects loses nothing:
-their claims end by themselves. Memory is one case, however many wait.
+their claims end by themselves; what they gave back comes again only when nothing else waits. Memory is one case,
+however many wait.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from frs.v1 import review_pb2
 MOST_CREDIT = 8
 MOST_HELD = 100
 """Cases that one who reconnects is sent again; a stream gives out eight at a time."""
+MOST_REMEMBERED = 500
+"""Cases that a stream remembers to have sent, so that one that was given back does not come before others."""
 _GONE = frozenset(
     {
         Reason.CASE_NOT_FOUND,
@@ -108,17 +111,19 @@ class ReviewWork:
         self, actor: Actor, deployment: str | None, kind: CaseKind | None, credit: _Credit, bell: Listener
     ) -> AsyncGenerator[ShownCase]:
         held = deque(await self._waiting.run(self._held, actor))
+        sent: deque[str] = deque(maxlen=MOST_REMEMBERED)
         while not credit.used_up:
             self._stopping.require()
             shown = None
             if credit.left > 0:
                 shown = await self._again(actor, held)
                 if shown is None:
-                    shown = await self._waiting.run(self._take, actor, deployment, kind)
+                    shown = await self._waiting.run(self._take, actor, deployment, kind, tuple(sent))
             if shown is None:
                 await self._stopping.wait_for(bell)
                 continue
             credit.left -= 1
+            sent.append(shown.case.id)
             yield shown
 
     def _held(self, actor: Actor) -> list[str]:
@@ -136,8 +141,10 @@ class ReviewWork:
                     raise
         return None
 
-    def _take(self, actor: Actor, deployment: str | None, kind: CaseKind | None) -> ShownCase | None:
-        return self._cases.take(actor, deployment=deployment, kind=kind)
+    def _take(
+        self, actor: Actor, deployment: str | None, kind: CaseKind | None, sent: tuple[str, ...]
+    ) -> ShownCase | None:
+        return self._cases.take(actor, deployment=deployment, kind=kind, behind=sent)
 
 
 @asynccontextmanager

@@ -216,6 +216,21 @@ def test_who_has_decided_is_not_sent_the_case_again(house: CaseHouse) -> None:
     play(house, story)
 
 
+def test_what_was_given_back_comes_again_when_nothing_else_waits(house: CaseHouse) -> None:
+    """However urgent it is: who goes on does not meet two cases that they gave back in turn."""
+
+    async def story(service: Service) -> None:
+        where = house.deployment()
+        red, amber, green = (house.alert(where, grading) for grading in ("red", "amber", "green"))
+        async with at_work(service, RITA, credit=1) as rita:
+            for name in (red, amber, green, red):
+                assert await rita.case() == name
+                house.cases.release(RITA, name)
+                rita.send(credit=1)
+
+    play(house, story)
+
+
 def test_a_stream_that_will_send_no_more_ends(house: CaseHouse) -> None:
     """When the credit is used up and the reviewer has half-closed."""
 
