@@ -62,7 +62,7 @@ class Conversation:
             seen = form.fill(self._ask, self._screen.line)
             case = self._try(partial(self._observe, seen)) or case
         page.show_scores(case)
-        self._explain(page.case.candidates[0].subject if page.of_alert else "")
+        self._explain()
         while True:
             decision, subject = self._decision()
             reason = self._reason()
@@ -77,6 +77,8 @@ class Conversation:
             request = pb.RecordObservationRequest(name=self._page.case.name, observation=seen)
             observed = call(self._client, self._stub.RecordObservation, request)
         except FrsError as error:
+            if error.reason is Reason.OBSERVATION_RECORDED:  # its answer was lost, or another desk of theirs was first
+                return call(self._client, self._stub.GetCase, pb.GetCaseRequest(name=self._page.case.name))
             if error.reason is not Reason.INVALID_FIELD:
                 raise
             self._screen.say(error.message, "bold red")  # too few features: the form is asked again, as it stands
@@ -142,6 +144,8 @@ class Conversation:
             words = {**numbers, "f": "none of them"}
             if len(candidates) > len(numbers):
                 words["n"] = "a higher number"
+            if len(candidates) > 1:
+                words["e"] = "explain another"
         words |= {"c": "cannot tell", "m": "map of what drives the score"}
         while True:
             chosen = self._ask("Your decision", words, lambda: ())
@@ -152,8 +156,8 @@ class Conversation:
                     return pb.DECISION_FALSE, ""
                 case "c":
                     return pb.DECISION_CANNOT_TELL, ""
-                case "m":
-                    self._map()
+                case "m" | "e":
+                    self._explain_one(with_map=chosen == "m")
                     continue
                 case "n":
                     chosen = self._screen.line("Which number?")
@@ -166,7 +170,8 @@ class Conversation:
             if not reason or len(reason) >= _LEAST_REASON:
                 return reason
 
-    def _explain(self, subject: str, *, with_map: bool = False) -> pb.Explanation | None:
+    def _explain(self, subject: str = "", *, with_map: bool = False) -> pb.Explanation | None:
+        """Say why somebody is proposed: without a subject, whoever scores highest."""
         request = pb.ExplainCaseRequest(name=self._page.case.name, subject=subject, with_saliency=with_map)
         try:
             explained = call(self._client, self._stub.ExplainCase, request, _LONG_SECONDS)
@@ -175,17 +180,22 @@ class Conversation:
             for notice in sorted({each.notice for each in self._page.case.candidates if each.notice}):
                 self._screen.say(f"  {notice}", "dim")
             return None
-        for sentence in () if with_map else explained.sentences:
+        if with_map:
+            return explained
+        for number, each in enumerate(self._page.case.candidates, 1):
+            if not self._page.of_alert and each.subject == explained.candidate.subject:
+                self._screen.say(f"  Why {number} {each.nominal} is proposed:", "bold")
+        for sentence in explained.sentences:
             self._screen.say(f"  {sentence}")
         return explained
 
-    def _map(self) -> None:
+    def _explain_one(self, *, with_map: bool) -> None:
         candidates, subject = self._page.case.candidates, ""
         if len(candidates) > 1:
             given = self._screen.line("Of which number?")
             if not (given.isdecimal() and 0 < int(given) <= len(candidates)):
                 return
             subject = candidates[int(given) - 1].subject
-        explained = self._explain(subject, with_map=True)
+        explained = self._explain(subject, with_map=with_map)
         if explained is not None and explained.saliency_png:
             self._page.show_map(explained.saliency_png)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -16,12 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from frs.v1 import review_pb2, review_pb2_grpc
+from frs.access.authority import Authority
+from frs.clock import SystemClock
+from frs.types import Role, Scope
+from frs.v1 import common_pb2, retrospective_pb2_grpc, review_pb2, review_pb2_grpc, watchlist_pb2
 from tests.journeys.conftest import Desk
+from tests.journeys.deciding import SEEN
 from tests.journeys.pictures import frames
 from tests.journeys.service import ROOT, Service, environment
 from tests.journeys.streaming import frame, opening, play
 from tests.journeys.terminal import Terminal
+from tests.journeys.test_journey_retrospective import job, send
 
 pytestmark = pytest.mark.journey
 SECONDS = 30
@@ -33,6 +39,7 @@ class Screen:
     def __init__(self, number: int) -> None:
         self._number = number
         self.written = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
 
     def until(self, text: str) -> str:
         """Wait for a text; returns what was written up to it since the last wait."""
@@ -40,7 +47,7 @@ class Screen:
         while text not in self.written:
             assert time.monotonic() < end, f"{text!r} was not written: {self.written[-2000:]}"
             if select.select([self._number], [], [], 0.2)[0]:
-                self.written += os.read(self._number, 65536).decode()
+                self.written += self._decoder.decode(os.read(self._number, 65536))
         before, _, self.written = self.written.partition(text)
         return before + text
 
@@ -107,6 +114,39 @@ def test_a_reviewer_at_a_terminal(service: Service, desk: Desk, models: Path, sa
     assert (made.reason, len(made.observation.features)) == ("same ears", 9)
     (left,) = cases(service, deployment, review_pb2.CASE_STATE_PENDING)
     assert left.claimed_by == ""
+
+
+def test_a_candidate_list_at_a_terminal(
+    service: Service, desk: Desk, models: Path, sample_people: tuple[bytes, ...], group_picture: bytes
+) -> None:
+    """Candidates have numbers and each is explained; an observation whose answer was lost is not asked for again."""
+    loose = watchlist_pb2.Threshold(mode=common_pb2.MODE_RETROSPECTIVE, score=0.5)
+    listed = desk.active_list(sample_people[:3], thresholds=[loose]).name
+    of_list = Scope(watchlists=frozenset({listed.removeprefix("watchlists/")}))
+    Authority.load(service.data / "certs", SystemClock()).issue("desk", (Role.REVIEWER,), scope=of_list)
+    investigator = service.stub(retrospective_pb2_grpc.RetrospectiveServiceStub, "investigator")
+    investigator.CreateJob(job([send(investigator, group_picture)], listed))
+    reviewing = service.stub(review_pb2_grpc.ReviewServiceStub, "desk")
+    with desk_of(service, models, "--kind", "candidates", "--most", "1", "--identity", "desk") as (screen, running):
+        assert re.search(r"who is this\?.* 1 NOM-0 of .* 3 NOM-2 of", screen.until("1/9 face shape"), re.DOTALL)
+        screen.press("aaaaaaaaagg\r")
+        screen.until("before the score is shown")
+        (held,) = reviewing.ListCases(review_pb2.ListCasesRequest(mine=True)).cases
+        request = review_pb2.RecordObservationRequest(name=held.name, observation=SEEN)
+        best = int(reviewing.RecordObservation(request).candidates[0].nominal.removeprefix("NOM-"))
+        screen.press("\r")
+        screen.until(f"Why {best + 1} NOM-{best} is proposed")
+        screen.until("Your decision")
+        screen.press("e3\n")
+        screen.until("Why 3 NOM-2 is proposed")
+        screen.until("Your decision")
+        screen.press("2")
+        screen.until("Why?")
+        screen.press("same ears\n")
+        screen.until("1 decided")
+        assert running.wait(SECONDS) == 0
+    decided = reviewing.GetCase(review_pb2.GetCaseRequest(name=held.name))
+    assert (decided.decision, decided.subject) == (review_pb2.DECISION_TRUE, held.candidates[1].subject)
 
 
 def test_a_reviewer_over_a_pipe(service: Service, desk: Desk, sample_people: tuple[bytes, ...], tmp_path: Path) -> None:
