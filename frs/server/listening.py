@@ -16,12 +16,17 @@ MIB = 1024 * 1024
 # a larger one is cut off by gRPC itself with RESOURCE_EXHAUSTED, which names the sizes.
 HEADROOM = 2
 CALLS_PER_CONNECTION = 256
+METADATA_KIB = 24
 
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.so_reuseport", 0),  # a second server on the same port fails instead of taking half of the calls
     ("grpc.max_send_message_length", -1),
     # Further calls of one connection wait in its client: nothing of them is read, whoever opens however many.
     ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
+    # A token of the largest size that is looked at, with what else a call carries. gRPC's own limit lies in the middle of
+    # the sizes that providers issue, and beyond it refuses some calls and not others.
+    ("grpc.max_metadata_size", METADATA_KIB * 1024),
+    ("grpc.absolute_max_metadata_size", METADATA_KIB * 1024),
     # A peer that vanished without a word (a cut cable) is noticed within half a minute.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),

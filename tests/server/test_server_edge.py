@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from frs.access.authority import Authority
+from frs.access.tokens import MOST_CHARACTERS
 from frs.clock import SystemClock
 from frs.errors import FrsError, Reason
 from frs.server.caller import caller
@@ -131,6 +132,17 @@ def test_the_servers_certificate_is_no_identity(edge: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         get(edge, "watchlists/night", "server")
     assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
+
+
+def test_a_token_of_any_size_that_is_looked_at_is_answered(edge: Any) -> None:
+    """Providers put much into their tokens; gRPC's own limit would refuse some of the calls."""
+    with edge.channel() as channel:
+        stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        for _ in range(4):
+            with pytest.raises(grpc.RpcError) as caught:
+                token = (("authorization", "Bearer " + "x" * MOST_CHARACTERS),)
+                stub.GetWatchlist(watchlist_pb2.GetWatchlistRequest(name="watchlists/night"), metadata=token)
+            assert rich(caught.value).reason == "TOKEN_INVALID"
 
 
 def test_a_role_that_may_not_is_refused_before_the_request_is_judged(edge: Any) -> None:
