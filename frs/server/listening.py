@@ -23,8 +23,8 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_send_message_length", -1),
     # Further calls of one connection wait in its client: nothing of them is read, whoever opens however many.
     ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
-    # A token of the largest size that is looked at, with what else a call carries. gRPC's own limit lies in the middle of
-    # the sizes that providers issue, and beyond it refuses some calls and not others.
+    # A token of the largest size that is looked at, with what else a call carries. gRPC's own limit lies among the
+    # sizes that providers issue, and beyond it some calls are refused and others are not.
     ("grpc.max_metadata_size", METADATA_KIB * 1024),
     ("grpc.absolute_max_metadata_size", METADATA_KIB * 1024),
     # A peer that vanished without a word (a cut cable) is noticed within half a minute.

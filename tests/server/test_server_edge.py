@@ -138,9 +138,9 @@ def test_a_token_of_any_size_that_is_looked_at_is_answered(edge: Any) -> None:
     """Providers put much into their tokens; gRPC's own limit would refuse some of the calls."""
     with edge.channel() as channel:
         stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        token = (("authorization", "Bearer " + "x" * MOST_CHARACTERS),)
         for _ in range(4):
             with pytest.raises(grpc.RpcError) as caught:
-                token = (("authorization", "Bearer " + "x" * MOST_CHARACTERS),)
                 stub.GetWatchlist(watchlist_pb2.GetWatchlistRequest(name="watchlists/night"), metadata=token)
             assert rich(caught.value).reason == "TOKEN_INVALID"
 
