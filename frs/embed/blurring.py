@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from frs.embed.decoding import crop_face
+from frs.embed.decoding import CROP_MARGIN, crop_face
 from frs.types import Picture
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -53,8 +53,16 @@ def hide(picture: Picture, others: Iterable[Box], shown: Box | None = None) -> P
 
 def portrait(picture: Picture, shown: Box, others: Iterable[Box]) -> Picture:
     """Return a face with a margin, as :func:`frs.embed.decoding.crop_face` does, and nobody else in it."""
-    near = [box for box in others if _common(_cover(shown), _cover(box)) > 0]
-    return crop_face(hide(picture, near, shown) if near else picture, shown)
+    cut = _around(shown, CROP_MARGIN, CROP_MARGIN, CROP_MARGIN)
+    near = [box for box in others if _common(cut, _cover(box)) > 0]
+    if not near:
+        return crop_face(picture, shown)
+    # No more than what is hidden or cut is copied: of a large frame that would be slow, for each face that is followed.
+    corners = np.array([cut, *(_cover(box) for box in near)])
+    left, top = (max(0, int(side)) for side in corners[:, :2].min(axis=0))
+    right, bottom = (int(np.ceil(side)) for side in corners[:, 2:].max(axis=0))
+    moved, *others = ((x1 - left, y1 - top, x2 - left, y2 - top) for x1, y1, x2, y2 in (shown, *near))
+    return crop_face(hide(picture[top:bottom, left:right], others, moved), moved)
 
 
 def scaled(box: Box, factor: float) -> Box:
@@ -64,9 +72,13 @@ def scaled(box: Box, factor: float) -> Box:
 
 
 def _cover(box: Box) -> Box:
+    return _around(box, _ASIDE, _ABOVE, _BELOW)
+
+
+def _around(box: Box, aside: float, above: float, below: float) -> Box:
     x1, y1, x2, y2 = box
     across, down = x2 - x1, y2 - y1
-    return x1 - across * _ASIDE, y1 - down * _ABOVE, x2 + across * _ASIDE, y2 + down * _BELOW
+    return x1 - across * aside, y1 - down * above, x2 + across * aside, y2 + down * below
 
 
 def _hide(picture: Picture, hidden: Picture, box: Box, shown: Box | None) -> None:
@@ -87,7 +99,7 @@ def _hide(picture: Picture, hidden: Picture, box: Box, shown: Box | None) -> Non
         return
     grid = (np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5)
     nearer = _distance(grid, cover) <= _distance(grid, _cover(shown))
-    target[nearer] = smooth[nearer]
+    cv2.copyTo(smooth, nearer.astype(np.uint8), target)
 
 
 def _distance(grid: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], cover: Box) -> npt.NDArray[np.float64]:

@@ -32,6 +32,8 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"BM", "BMP"),
 )
 
+CROP_MARGIN = 0.35
+"""Of a face's sides, what is cut around it."""
 CROP_SIDE = 640
 """Pixels, at most, of the longer side of a face's crop."""
 
@@ -79,7 +81,7 @@ def encode_jpeg(picture: Picture, quality: int = 92) -> bytes:
     return bytes(data.tobytes())
 
 
-def crop_face(picture: Picture, box: tuple[float, float, float, float], margin: float = 0.35) -> Picture:
+def crop_face(picture: Picture, box: tuple[float, float, float, float], margin: float = CROP_MARGIN) -> Picture:
     """Return a copy of the box with ``margin`` of its sides around it, cut at the picture's edges.
 
     It is for people to look at: its longer side is scaled down to :data:`CROP_SIDE` pixels, so that as JPEG it stays
