@@ -3,7 +3,8 @@
 A track refers to the camera's encoded bytes, which its neighbours share, and never to a decoded copy. Only when an
 alert is raised is the frame decoded again, scaled to ``review.frame_pixels`` and encoded, with nobody in it blurred
 and without what a camera writes beside the pixels; it is sealed at once, and whoever shows it blurs every face but the
-alerted one (:mod:`frs.review.pictures`).
+alerted one (:mod:`frs.review.pictures`). The detector sees a large frame scaled down and misses faces that people still
+know: a frame that is kept is looked at once more in parts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from frs.embed.blurring import Box, scaled
+from frs.embed.blurring import Box, bystanders, scaled
 from frs.embed.decoding import encode_jpeg
 from frs.embed.engine import FaceEngine
 from frs.settings import ReviewSettings
@@ -65,11 +66,13 @@ class FrameKeeping:
         if factor < 1.0:
             size = max(1, round(width * factor)), max(1, round(height * factor))
             kept = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        shown, *others = (scaled(box, factor) for box in (scene.face, *scene.others))
+        others += [scaled(box, 1.0) for box in bystanders(shown, (), self._engine.closer(kept))]
         jpeg = encode_jpeg(kept, _JPEG_QUALITY)
         for pixels in (picture, kept):
             if pixels.flags.writeable:
                 pixels.fill(0)
-        return KeptFrame(jpeg, tuple(scaled(box, factor) for box in (scene.face, *scene.others)))
+        return KeptFrame(jpeg, (shown, *others))
 
 
 def boxes_from(stored: Sequence[Sequence[float]] | None) -> tuple[Box, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from frs.embed.decoding import decode_picture
+from frs.embed.decoding import decode_picture, encode_jpeg
 from frs.embed.engine import FaceEngine
 from frs.embed.pack import Pack
 from frs.errors import FrsError, Reason
@@ -111,6 +113,24 @@ def test_showing_everybody_takes_a_reason_and_is_logged(desk: PictureDesk) -> No
     said = details(event)
     assert (said["case"], said["reason"]) == (desk.case, "is he alone?")
     assert len(said["frame_sha256"]) == 64
+
+
+def test_a_face_too_small_to_be_matched_is_hidden_too(engine: FaceEngine, sample_people: tuple[bytes, ...]) -> None:
+    """Where the detector misses a small face in a large frame, which people still know, a kept frame hides it."""
+    near, far = (read(person) for person in (sample_people[1], sample_people[0]))
+    frame = np.full((720, 1280, 3), 118, np.uint8)
+    frame[200 : 200 + near.shape[0], 100 : 100 + near.shape[1]] = near
+    place = slice(100, 144), slice(900, 936)
+    frame[place] = cv2.resize(far, (36, 44), interpolation=cv2.INTER_AREA)
+    seen = engine.look(frame)
+    assert len(seen.faces) == 1
+    assert not seen.faint
+    kept = FrameKeeping(engine, ReviewSettings()).keep(Scene(encode_jpeg(frame, 95), seen.faces[0].box, ()))
+    assert kept is not None
+    shown = blurred(kept.jpeg, [list(box) for box in kept.faces])
+    before, after = (cv2.Laplacian(read(jpeg)[place], cv2.CV_64F).std() for jpeg in (kept.jpeg, shown))
+    assert after < before / 3
+    assert likeness(engine, shown, sample_people[1]) > 0.95
 
 
 def test_without_a_frame_nothing_is_shown(desk: PictureDesk, engine: FaceEngine) -> None:

@@ -5,6 +5,7 @@ Also what they share: fitting a picture to the detector's input, and suppressing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,3 +112,12 @@ def suppress(boxes: Floats, overlap: float) -> npt.NDArray[np.intp]:
         if alive[index]:
             alive[index + 1 :] &= ~clash[index, index + 1 :]
     return np.flatnonzero(alive)
+
+
+def quarters(picture: Picture) -> Iterator[tuple[int, int, Picture]]:
+    """Yield the corners of a picture, each with where its left and top are: they overlap by a fifth of a side."""
+    height, width = picture.shape[:2]
+    down, across = -(-height * 3 // 5), -(-width * 3 // 5)
+    for top in (0, height - down):
+        for left in (0, width - across):
+            yield left, top, picture[top : top + down, left : left + across]
