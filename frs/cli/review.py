@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from frs.cli import review_alerts, review_steps
 from frs.cli.case_view import COLUMNS, IMAGES, case_row, show_case
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub
+from frs.cli.interruption import leaving_cleanly
 from frs.cli.options import AsJson, Data, application
 from frs.cli.output import as_json as message_json
 from frs.cli.output import say, show_messages, show_table
@@ -102,7 +103,7 @@ def work(
         if as_json:
             typer.echo(json.dumps(message_json(case, *IMAGES), ensure_ascii=False))
 
-    with tempfile.TemporaryDirectory(prefix="frs-review-") as private, Keystrokes() as keys:
+    with leaving_cleanly(), tempfile.TemporaryDirectory(prefix="frs-review-") as private, Keystrokes() as keys:
         folder = out or Path(private)
         screen = Screen(console, keys)
         desk = Desk(client, stub, screen, look, folder, keep_pictures=out is not None, tell=tell)

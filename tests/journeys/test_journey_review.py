@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from tests.journeys.test_journey_retrospective import job, send
 
 pytestmark = pytest.mark.journey
 SECONDS = 30
+INTERRUPTED = 130
 
 
 class Screen:
@@ -58,9 +60,12 @@ class Screen:
 @contextmanager
 def desk_of(service: Service, models: Path, *arguments: str) -> Iterator[tuple[Screen, subprocess.Popen[bytes]]]:
     """Run ``frs review`` at a terminal of 80 by 24 that draws colours."""
+    folder = service.data / "desk"
+    folder.mkdir(exist_ok=True)
     person, program = pty.openpty()
     command = [sys.executable, "-m", "frs.cli.main", "review", "--data", str(service.data), *arguments]
-    terminal = environment(models, TERM="xterm-256color", COLORTERM="truecolor", COLUMNS="80", LINES="24")
+    drawing = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "80", "LINES": "24"}
+    terminal = environment(models, **drawing, TMPDIR=str(folder))
     with subprocess.Popen(command, cwd=ROOT, env=terminal, stdin=program, stdout=program, stderr=program) as running:
         os.close(program)
         try:
@@ -69,6 +74,7 @@ def desk_of(service: Service, models: Path, *arguments: str) -> Iterator[tuple[S
             if running.poll() is None:
                 running.kill()
     os.close(person)
+    assert not [*folder.iterdir()], "pictures are left"
 
 
 def alerted(service: Service, desk: Desk, people: tuple[bytes, ...]) -> str:
@@ -119,7 +125,10 @@ def test_a_reviewer_at_a_terminal(service: Service, desk: Desk, models: Path, sa
 def test_a_candidate_list_at_a_terminal(
     service: Service, desk: Desk, models: Path, sample_people: tuple[bytes, ...], group_picture: bytes
 ) -> None:
-    """Candidates have numbers and each is explained; an observation whose answer was lost is not asked for again."""
+    """Candidates have numbers and each is explained; an observation whose answer was lost is not asked for again.
+
+    A terminal that is closed leaves no picture behind, and the case to others.
+    """
     loose = watchlist_pb2.Threshold(mode=common_pb2.MODE_RETROSPECTIVE, score=0.5)
     listed = desk.active_list(sample_people[:3], thresholds=[loose]).name
     of_list = Scope(watchlists=frozenset({listed.removeprefix("watchlists/")}))
@@ -127,7 +136,7 @@ def test_a_candidate_list_at_a_terminal(
     investigator = service.stub(retrospective_pb2_grpc.RetrospectiveServiceStub, "investigator")
     investigator.CreateJob(job([send(investigator, group_picture)], listed))
     reviewing = service.stub(review_pb2_grpc.ReviewServiceStub, "desk")
-    with desk_of(service, models, "--kind", "candidates", "--most", "1", "--identity", "desk") as (screen, running):
+    with desk_of(service, models, "--kind", "candidates", "--identity", "desk") as (screen, running):
         assert re.search(r"who is this\?.* 1 NOM-0 of .* 3 NOM-2 of", screen.until("1/9 face shape"), re.DOTALL)
         screen.press("aaaaaaaaagg\r")
         screen.until("before the score is shown")
@@ -143,8 +152,10 @@ def test_a_candidate_list_at_a_terminal(
         screen.press("2")
         screen.until("Why?")
         screen.press("same ears\n")
-        screen.until("1 decided")
-        assert running.wait(SECONDS) == 0
+        screen.until("1/9 face shape")
+        running.send_signal(signal.SIGHUP)  # the terminal was closed
+        assert running.wait(SECONDS) == INTERRUPTED
+    assert not reviewing.ListCases(review_pb2.ListCasesRequest(mine=True)).cases
     decided = reviewing.GetCase(review_pb2.GetCaseRequest(name=held.name))
     assert (decided.decision, decided.subject) == (review_pb2.DECISION_TRUE, held.candidates[1].subject)
 
