@@ -47,7 +47,7 @@ def sentences_for(
     with_map: bool = False,
 ) -> tuple[str, ...]:
     """Return the sentences. ``reference`` is its source, date and age in days."""
-    said = [_compared(candidate, seen_seconds, reference), _score(candidate), *_meaning(meaning), _margin(candidate)]
+    said = [_compared(candidate, seen_seconds, reference), _score(candidate), *_meaning(meaning), *_margin(candidate)]
     said.append(f"Picture of the person: {_quality(candidate.probe_quality)}.")
     said.append(f"Reference: {_quality(candidate.reference_quality)}.")
     if with_map:
@@ -106,10 +106,12 @@ def _meaning(meaning: ScoreMeaning) -> list[str]:
     return said
 
 
-def _margin(candidate: Candidate) -> str:
-    if candidate.margin is None:
-        return "There is nobody else on the lists searched to tell this person from."
-    return f"The next person on the lists scores {candidate.margin:.3f} less."
+def _margin(candidate: Candidate) -> list[str]:
+    less = [] if candidate.margin is None else [f"The next person on the lists scores {candidate.margin:.3f} less."]
+    if candidate.rank > 1:
+        higher = "One candidate of the list scores" if candidate.rank == 2 else f"{candidate.rank - 1} candidates score"
+        return [f"{higher} higher than this one.", *less]
+    return less or ["There is nobody else on the lists searched to tell this person from."]
 
 
 def _quality(quality: Quality) -> str:

@@ -163,6 +163,25 @@ def test_another_models_score_has_no_meaning_here(desk: PictureDesk, engine: Fac
     assert candidate.nominal not in text
 
 
+@pytest.mark.parametrize(
+    ("rank", "margin", "said"),
+    [
+        (1, None, ["There is nobody else on the lists searched to tell this person from."]),
+        (1, 0.1, ["The next person on the lists scores 0.100 less."]),
+        (2, 0.1, ["One candidate of the list scores higher than this one.", "The next person on the lists scores"]),
+        (4, None, ["3 candidates score higher than this one."]),
+    ],
+)
+def test_a_candidate_further_down_is_told_from_those_above(
+    desk: PictureDesk, engine: FaceEngine, rank: int, margin: float | None, said: list[str]
+) -> None:
+    """The last of a list has nobody below, which is not to say that there is nobody else."""
+    candidate = replace(_candidate(desk, engine), rank=rank, margin=margin)
+    told = sentences_for(candidate, meaning_of(None, candidate.score, 10), 2.0, ("custody", "2025-01-01", 40))
+    found = [sentence for sentence in told if sentence.startswith(("There is", "The next", "One cand", "3 cand"))]
+    assert [sentence[: len(start)] for sentence, start in zip(found, said, strict=True)] == said
+
+
 def _candidate(desk: PictureDesk, engine: FaceEngine) -> Candidate:
     return desk.stage.alerts.list().items[0].candidate
 
