@@ -2,7 +2,8 @@
 
 A method that is not here is refused. Nothing else grants anything: there is no superuser, and the first administrator
 that ``frs init`` makes is an administrator alone. Emergency acts (stopping a deployment, withdrawing a person) are open
-to everyone who may first see the need.
+to everyone who may first see the need; but reviewers withdraw nobody: of a vigilance check there is nobody to withdraw,
+so whoever tried would be told which of their cases are checks.
 
 What a method acts on must lie within the caller's scope; the rooms see to that. What concerns the installation as a
 whole is in the scope of nobody who is limited, so services are closed to limited identities unless :data:`OF_A_PART`
@@ -45,7 +46,7 @@ METHODS: dict[str, frozenset[Role]] = {
     "/frs.v1.WatchlistService/RemoveSubjectImage": frozenset({_MANAGER}),
     "/frs.v1.WatchlistService/GetSubject": _SUBJECT_READERS,
     "/frs.v1.WatchlistService/ListSubjects": _SUBJECT_READERS,
-    "/frs.v1.WatchlistService/WithdrawSubject": frozenset({_MANAGER, _AUTHORISING, _REVIEWER}),
+    "/frs.v1.WatchlistService/WithdrawSubject": frozenset({_MANAGER, _AUTHORISING}),
     # Deployments: the authorising officer's; anyone on duty may stop one.
     "/frs.v1.DeploymentService/OpenDeployment": frozenset({_AUTHORISING}),
     "/frs.v1.DeploymentService/GetDeployment": _DEPLOYMENT_READERS,
