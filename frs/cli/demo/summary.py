@@ -173,7 +173,7 @@ class Summary:
             say("Why the first was proposed, as its reviewers read it:")
             for sentence in self.explanation:
                 say(f"  {sentence}")
-            say(f"Where the two faces are alike: {out}/explanation.png; what reviewers see: {out}/frame-blurred.jpg")
+            say(f"Which regions drove the score: {out}/explanation.png; what reviewers see: {out}/frame-blurred.jpg")
         say(f"Pictures and summary: {out}/contact-sheet.png, {out}/clip.mp4, {out}/demo-summary.json")
         say("Probe and reference share a photograph here: this shows the machinery, not accuracy on real cameras.")
         if self.notice:
