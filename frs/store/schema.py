@@ -415,6 +415,7 @@ review_case = sa.Table(
     sa.Column("closed_at", Instant),
     sa.Index("ix_review_case_queue", "state", "urgency", "opened_at", "id"),
     sa.Index("ix_review_case_due", "state", "escalates_at"),
+    sa.Index("ix_review_case_newest", "state", "opened_at", "id"),
 )
 
 review_case_watchlist = sa.Table(

@@ -644,6 +644,7 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table and index
     op.create_index(op.f("ix_review_case_deployment_id"), "review_case", ["deployment_id"], unique=False)
     op.create_index("ix_review_case_due", "review_case", ["state", "escalates_at"], unique=False)
     op.create_index(op.f("ix_review_case_job_id"), "review_case", ["job_id"], unique=False)
+    op.create_index("ix_review_case_newest", "review_case", ["state", "opened_at", "id"], unique=False)
     op.create_index("ix_review_case_queue", "review_case", ["state", "urgency", "opened_at", "id"], unique=False)
     op.create_table(
         "assignment_feed",
