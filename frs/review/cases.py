@@ -153,10 +153,11 @@ class Cases:
         """Return the cases that the actor holds, with pictures, the most urgent first; each logged as viewed."""
         return self._claims.held(actor)
 
-    def pending(self, actor: Actor) -> int:
-        """Count the cases that wait, of all that the actor may see."""
+    def pending(self, actor: Actor, deployment: str | None = None, kind: CaseKind | None = None) -> int:
+        """Count the cases that wait, of all that the actor may see, or of one deployment or kind."""
+        narrowed = sa.true() if deployment is None else review_case.c.deployment_id == deployment
         with self._desk.database.read() as connection:
-            return self._pending(connection, actor, self._desk.clock.now())
+            return self._pending(connection, actor, self._desk.clock.now(), narrowed, queue.of_kind(kind))
 
     def waiting(self) -> WaitingWork:
         """Count what waits for people, for whoever watches the service."""
@@ -233,9 +234,11 @@ class Cases:
         """Empty what reviewers wrote about a probe of which one person is erased: others are still to be decided."""
         self._closing.empty_texts(tx, probe_id)
 
-    def _pending(self, connection: sa.Connection, actor: Actor, now: datetime) -> int:
+    def _pending(
+        self, connection: sa.Connection, actor: Actor, now: datetime, *narrowed: sa.ColumnElement[bool]
+    ) -> int:
         waiting = sa.select(sa.func.count()).select_from(review_case)
-        return connection.scalar(waiting.where(queue.waits(now), cases_within(actor.scope))) or 0
+        return connection.scalar(waiting.where(queue.waits(now), cases_within(actor.scope), *narrowed)) or 0
 
 
 def _by_claim(now: datetime) -> dict[CaseState | None, sa.ColumnElement[bool]]:

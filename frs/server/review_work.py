@@ -100,7 +100,7 @@ class ReviewWork:
                     aclosing(self._work(actor, deployment, kind, credit, bell)) as work,
                 ):
                     async for shown in work:
-                        pending = await self._waiting.run(self._cases.pending, actor)
+                        pending = await self._waiting.run(self._cases.pending, actor, deployment, kind)
                         sent += 1
                         yield review_pb2.WorkResponse(case=shown_message(shown), pending_count=pending)
         finally:
@@ -110,7 +110,7 @@ class ReviewWork:
     async def _work(
         self, actor: Actor, deployment: str | None, kind: CaseKind | None, credit: _Credit, bell: Listener
     ) -> AsyncGenerator[ShownCase]:
-        held = deque(await self._waiting.run(self._held, actor))
+        held = deque(await self._waiting.run(self._held, actor, deployment, kind))
         sent: deque[str] = deque(maxlen=MOST_REMEMBERED)
         while not credit.used_up:
             self._stopping.require()
@@ -126,9 +126,12 @@ class ReviewWork:
             sent.append(shown.case.id)
             yield shown
 
-    def _held(self, actor: Actor) -> list[str]:
-        """Return the cases that the reviewer holds, the most urgent first; whom they show is logged as each is sent."""
-        page, _ = self._cases.list(actor, mine=True, page_size=MOST_HELD)
+    def _held(self, actor: Actor, deployment: str | None, kind: CaseKind | None) -> list[str]:
+        """Return the cases of this work that the reviewer holds, the most urgent first.
+
+        Whom they show is logged as each is sent.
+        """
+        page, _ = self._cases.list(actor, deployment=deployment, kind=kind, mine=True, page_size=MOST_HELD)
         return [case.id for case in page.items]
 
     async def _again(self, actor: Actor, held: deque[str]) -> ShownCase | None:

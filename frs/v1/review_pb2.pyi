@@ -847,7 +847,7 @@ class WorkResponse(_message.Message):
     CASE_FIELD_NUMBER: _builtins.int
     PENDING_COUNT_FIELD_NUMBER: _builtins.int
     pending_count: _builtins.int
-    """How many more wait."""
+    """How many more of the work asked for wait."""
     @_builtins.property
     def case(self) -> Global___Case:
         """Claimed for the caller, with its images."""

@@ -150,7 +150,7 @@ class ReviewServiceServicer:
 
     def Work(self, request_iterator, context):
         """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
-        that reconnects is sent the cases that it still holds first.
+        that reconnects is sent the cases of that work that it still holds first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,7 @@ class ReviewServiceStub:
     """
     Work: _grpc.StreamStreamMultiCallable[_review_pb2.WorkRequest, _review_pb2.WorkResponse]
     """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
-    that reconnects is sent the cases that it still holds first.
+    that reconnects is sent the cases of that work that it still holds first.
     """
     ClaimCase: _grpc.UnaryUnaryMultiCallable[_review_pb2.ClaimCaseRequest, _review_pb2.Case]
     """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim."""
@@ -99,7 +99,7 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """
     Work: _aio.StreamStreamMultiCallable[_review_pb2.WorkRequest, _review_pb2.WorkResponse]  # type: ignore[assignment]
     """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
-    that reconnects is sent the cases that it still holds first.
+    that reconnects is sent the cases of that work that it still holds first.
     """
     ClaimCase: _aio.UnaryUnaryMultiCallable[_review_pb2.ClaimCaseRequest, _review_pb2.Case]  # type: ignore[assignment]
     """Takes a case, for as long as claim_expire_time says. Again by the same reviewer extends the claim."""
@@ -176,7 +176,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_review_pb2.WorkResponse], _abc.AsyncIterator[_review_pb2.WorkResponse]]:
         """Work as it comes: the reviewer says how many cases they can take, and each that is sent is claimed for them. One
-        that reconnects is sent the cases that it still holds first.
+        that reconnects is sent the cases of that work that it still holds first.
         """
 
     @_abc_1.abstractmethod

@@ -289,7 +289,7 @@ simple("WatchlistService/GetSubject", "oversight", lambda s: w.GetSubjectRequest
 simple("WatchlistService/ListSubjects", "oversight", lambda s: w.ListSubjectsRequest(parent=s.wanted))
 simple(
     "WatchlistService/WithdrawSubject",
-    "reviewer",
+    "superintendent",
     lambda s: w.WithdrawSubjectRequest(name=s.person().name, reason=REASON),
 )
 

@@ -221,6 +221,7 @@ def test_the_cases_of_the_person_end_with_them(house: PersonHouse) -> None:
     assert seen is None
     (case,) = [shown.case for shown in house.cases.held(decider)]
     assert [candidate.nominal for candidate in case.candidates] == [OTHER]
+    house.cases.observe(decider, listed, SEEN)  # anew: what was said of both is gone
     assert house.cases.decide(decider, listed, Decision.FALSE, "neither").decision is Decision.FALSE
 
 
