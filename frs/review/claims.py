@@ -213,8 +213,12 @@ def _may_look(row: sa.Row[Any], actor: Actor, now: datetime) -> bool:
 
 
 def _begin_work(tx: Transaction, case_id: str, actor: Actor, now: datetime) -> None:
+    """Note when the reviewer was first shown the pictures in the present claim: the look begins with each claim."""
     work = review_decision.c
     mine = sa.and_(work.case_id == case_id, work.reviewer == actor.name)
     if tx.connection.scalar(sa.select(work.case_id).where(mine)) is None:
         values = {"case_id": case_id, "reviewer": actor.name, "claimed_at": now, "viewed_at": now}
         tx.connection.execute(review_decision.insert().values(values))
+        return
+    claimed_at = sa.select(review_case.c.claimed_at).where(review_case.c.id == case_id).scalar_subquery()
+    tx.connection.execute(review_decision.update().where(mine, work.viewed_at < claimed_at).values(viewed_at=now))

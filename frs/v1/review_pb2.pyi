@@ -568,7 +568,7 @@ class CaseDecision(_message.Message):
     decision: Global___Decision.ValueType
     reason: _builtins.str
     look_seconds: _builtins.float
-    """From being shown the images to the decision, seconds."""
+    """From being shown the images, in the claim in which it was made, to the decision, seconds."""
     subject: _builtins.str
     """In a candidate list: whom they chose, "watchlists/{watchlist}/subjects/{subject}"."""
     @_builtins.property

@@ -144,7 +144,10 @@ def test_a_claim_keeps_others_out_and_runs_out(house: CaseHouse) -> None:
     cases.release(OMAR, name)
     case = cases.claim(RITA, name).case
     assert not case.withheld
-    assert cases.decide(RITA, name, TRUE, "same").state is CaseState.ADJUDICATED
+    house.clock.advance(seconds=4)
+    decided = cases.decide(RITA, name, TRUE, "same")
+    assert decided.state is CaseState.ADJUDICATED
+    assert [each.look_seconds for each in decided.decisions] == [4.0]  # of the claim that it was made in
 
 
 def test_a_claim_is_extended_by_who_holds_it(house: CaseHouse) -> None:
