@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from frs.audit.actions import Action
-from frs.errors import FrsError, Reason
-from frs.review.alerts import Alert, Alerts, AlertState, FeedEntry
+from frs.review.alerts import Alert, Alerts, AlertState
 from frs.server import names
 from frs.server.caller import caller
 from frs.server.consultations import Consultations
 from frs.server.conversions.review import alert_message, alert_state, case_message, feed_message
+from frs.server.feed_stream import Feed, FeedStreams
 from frs.server.journal import Journal
 from frs.server.paging import page_size
-from frs.server.ringing import listening
 from frs.server.waiting import Stopping
 from frs.server.workers import Workers
-from frs.types import Actor, Json, Page, References
+from frs.types import Actor, Json, Page
 from frs.v1 import review_pb2
-
-FEED_BATCH = 50
 
 
 class AlertReading:
@@ -34,8 +32,8 @@ class AlertReading:
         waiting: Workers,
         stopping: Stopping,
     ) -> None:
-        self._alerts, self._journal, self._consultations = alerts, journal, consultations
-        self._workers, self._waiting, self._stopping = workers, waiting, stopping
+        self._alerts, self._consultations, self._workers = alerts, consultations, workers
+        self._feeds = FeedStreams(journal, waiting, stopping)
 
     async def page(self, request: review_pb2.ListAlertsRequest) -> review_pb2.ListAlertsResponse:
         """Return a page, newest first, without images; reading is logged."""
@@ -61,44 +59,26 @@ class AlertReading:
 
         Whom it tells of is logged before it is sent.
         """
-        actor, position = caller(), request.after_position
-        deployment = names.optional_id(names.DEPLOYMENT, request.deployment)
-        await self._waiting.run(self._alerts.require_feed, position, deployment, actor.scope)
-        references = References(deployment=deployment)
-        opened: dict[str, Json] = {"after_position": position, "with_images": request.with_images}
-        await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_OPENED, opened, references)
-        try:
-            with listening(self._alerts.bell) as bell:
-                while True:
-                    self._stopping.require()
-                    entries = await self._waiting.run(self._alerts.feed, position, deployment, FEED_BATCH, actor.scope)
-                    if entries and not request.with_images:
-                        await self._waiting.run(self._tell_of, actor, entries, deployment)
-                    for entry in entries:
-                        yield await self._waiting.run(self._feed_answer, actor, entry, request.with_images)
-                        position = entry.position
-                    if not entries:
-                        await self._stopping.wait_for(bell)
-        finally:
-            closed: dict[str, Json] = {"position": position}
-            await self._waiting.run(self._journal.record, actor, Action.ALERT_FEED_CLOSED, closed, references)
-
-    def _feed_answer(self, actor: Actor, entry: FeedEntry, with_images: bool) -> review_pb2.WatchAlertsResponse:
-        if with_images:
-            try:
-                return feed_message(entry, case_message(self._alerts.get(actor, entry.alert.id)))
-            except FrsError as error:
-                if error.reason not in {
-                    Reason.ERASED,
-                    Reason.KEY_MISSING,
-                }:  # its pictures have been erased; the change is still told
-                    raise
-                self._tell_of(actor, [entry], None)
-        return feed_message(entry, alert_message(entry.alert))
-
-    def _tell_of(self, actor: Actor, entries: Sequence[FeedEntry], deployment: str | None) -> None:
-        asked: dict[str, Json] = {"asked": "feed", "positions": [entries[0].position, entries[-1].position]}
-        self._consultations.alerts(actor, [entry.alert for entry in entries], asked, deployment)
+        actor, deployment = caller(), names.optional_id(names.DEPLOYMENT, request.deployment)
+        feed = Feed(
+            actor,
+            deployment,
+            self._alerts.bell,
+            Action.ALERT_FEED_OPENED,
+            Action.ALERT_FEED_CLOSED,
+            require=lambda position: self._alerts.require_feed(position, deployment, actor.scope),
+            after=lambda position, most: self._alerts.feed(position, deployment, most, actor.scope),
+            tell_of=lambda entries, asked: self._consultations.alerts(
+                actor, [entry.alert for entry in entries], asked, deployment
+            ),
+            plain=lambda entry: feed_message(entry, alert_message(entry.alert)),
+            shown=lambda entry: feed_message(entry, case_message(self._alerts.get(actor, entry.alert.id))),
+        )
+        async with aclosing(
+            self._feeds.follow(feed, request.after_position, with_images=request.with_images)
+        ) as changes:
+            async for change in changes:
+                yield change
 
     def _read(
         self, actor: Actor, state: AlertState | None, deployment: str | None, size: int, token: str

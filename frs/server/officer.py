@@ -5,12 +5,12 @@ The room logs its acts and who was shown pictures; what is told without pictures
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from frs.audit.actions import Action
-from frs.errors import FrsError, Reason
-from frs.review.assignment import Assignment, AssignmentEntry, AssignmentState
+from frs.review.assignment import Assignment, AssignmentState
 from frs.review.assignments import Assignments
 from frs.server import names
 from frs.server.caller import caller
@@ -22,16 +22,13 @@ from frs.server.conversions.officer import (
     engagement,
     shown_message,
 )
+from frs.server.feed_stream import Feed, FeedStreams
 from frs.server.journal import Journal
 from frs.server.paging import page_size
-from frs.server.ringing import listening
 from frs.server.waiting import Stopping
 from frs.server.workers import Workers
-from frs.types import Actor, Json, Page, References
+from frs.types import Actor, Json, Page
 from frs.v1 import officer_pb2, officer_pb2_grpc
-
-FEED_BATCH = 50
-_GONE = (Reason.ERASED, Reason.KEY_MISSING)
 
 
 class OfficerServicer(officer_pb2_grpc.OfficerServiceServicer):
@@ -46,8 +43,8 @@ class OfficerServicer(officer_pb2_grpc.OfficerServiceServicer):
         waiting: Workers,
         stopping: Stopping,
     ) -> None:
-        self._assignments, self._journal, self._consultations = assignments, journal, consultations
-        self._workers, self._waiting, self._stopping = workers, waiting, stopping
+        self._assignments, self._consultations, self._workers = assignments, consultations, workers
+        self._feeds = FeedStreams(journal, waiting, stopping)
 
     async def ListAssignments(
         self, request: officer_pb2.ListAssignmentsRequest, context: Any
@@ -72,28 +69,27 @@ class OfficerServicer(officer_pb2_grpc.OfficerServiceServicer):
 
         Whom it tells of is logged before it is sent.
         """
-        actor, position = caller(), request.after_position
-        deployment = names.optional_id(names.DEPLOYMENT, request.deployment)
-        feed, waiting = self._assignments.feed, self._waiting
-        await waiting.run(feed.require, actor.scope, position, deployment)
-        references = References(deployment=deployment)
-        opened: dict[str, Json] = {"after_position": position, "with_images": request.with_images}
-        await waiting.run(self._journal.record, actor, Action.ASSIGNMENT_FEED_OPENED, opened, references)
-        try:
-            with listening(self._assignments.bell) as bell:
-                while True:
-                    self._stopping.require()
-                    entries = await waiting.run(feed.after, actor.scope, position, deployment, FEED_BATCH)
-                    if entries and not request.with_images:
-                        await waiting.run(self._tell_of, actor, entries, deployment)
-                    for entry in entries:
-                        yield await waiting.run(self._answer, actor, entry, request.with_images)
-                        position = entry.position
-                    if not entries:
-                        await self._stopping.wait_for(bell)
-        finally:
-            closed: dict[str, Json] = {"position": position}
-            await waiting.run(self._journal.record, actor, Action.ASSIGNMENT_FEED_CLOSED, closed, references)
+        actor, deployment = caller(), names.optional_id(names.DEPLOYMENT, request.deployment)
+        room = self._assignments
+        feed = Feed(
+            actor,
+            deployment,
+            room.bell,
+            Action.ASSIGNMENT_FEED_OPENED,
+            Action.ASSIGNMENT_FEED_CLOSED,
+            require=lambda position: room.feed.require(actor.scope, position, deployment),
+            after=lambda position, most: room.feed.after(actor.scope, position, deployment, most),
+            tell_of=lambda entries, asked: self._consultations.assignments(
+                actor, [entry.assignment for entry in entries], asked, deployment
+            ),
+            plain=lambda entry: change_message(entry, assignment_message(entry.assignment)),
+            shown=lambda entry: change_message(entry, shown_message(room.view(actor, entry.assignment.id))),
+        )
+        async with aclosing(
+            self._feeds.follow(feed, request.after_position, with_images=request.with_images)
+        ) as changes:
+            async for change in changes:
+                yield change
 
     async def Acknowledge(self, request: officer_pb2.AcknowledgeRequest, context: Any) -> officer_pb2.Assignment:
         """Take one, once; the answer carries the images, which is logged."""
@@ -113,20 +109,6 @@ class OfficerServicer(officer_pb2_grpc.OfficerServiceServicer):
             request.self_defined_group,
         )
         return assignment_message(engaged)
-
-    def _answer(self, actor: Actor, entry: AssignmentEntry, with_images: bool) -> officer_pb2.WatchAssignmentsResponse:
-        if with_images:
-            try:
-                return change_message(entry, shown_message(self._assignments.view(actor, entry.assignment.id)))
-            except FrsError as error:
-                if error.reason not in _GONE:  # its pictures have been erased; the change is still told
-                    raise
-                self._tell_of(actor, [entry], None)
-        return change_message(entry, assignment_message(entry.assignment))
-
-    def _tell_of(self, actor: Actor, entries: Sequence[AssignmentEntry], deployment: str | None) -> None:
-        asked: dict[str, Json] = {"asked": "feed", "positions": [entries[0].position, entries[-1].position]}
-        self._consultations.assignments(actor, [entry.assignment for entry in entries], asked, deployment)
 
     def _read(
         self, actor: Actor, state: AssignmentState | None, deployment: str | None, size: int, token: str
