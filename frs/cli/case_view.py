@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from frs.cli.faces import write_faces
 from frs.cli.options import print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import short, show_fields, show_table, warn, when, write_private
+from frs.cli.output import short, show_fields, show_table, warn, when
 from frs.v1 import common_pb2 as common
 from frs.v1 import review_pb2 as pb
 
@@ -103,16 +104,8 @@ def observation_text(seen: pb.Observation) -> str:
 
 def write_pictures(case: pb.Case, folder: Path) -> list[Path]:
     """Write what a case carries into a folder, for the person who asked alone; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = case.name.removeprefix("cases/")
     pictures = {"probe": case.probe_image_jpeg, "frame": case.frame_image_jpeg}
     one = len(case.candidates) == 1
     for number, each in enumerate(case.candidates, 1):
         pictures["reference" if one else f"reference-{number:02d}"] = each.reference_image_jpeg
-    written = []
-    for kind, data in pictures.items():
-        if data:
-            path = folder / f"{stem}-{kind}.jpg"
-            write_private(path, data)
-            written.append(path)
-    return written
+    return write_faces(folder, case.name.removeprefix("cases/"), pictures)

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from frs.cli.client import DEFAULT_IDENTITY, Address, Identity, call, open_stub, pages
+from frs.cli.faces import write_faces
 from frs.cli.following import follow
 from frs.cli.options import AsJson, Data, print_json
 from frs.cli.output import as_json as message_json
-from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when, write_private
+from frs.cli.output import say, short, show_fields, show_messages, show_table, warn, when
 from frs.cli.resource import resource
 from frs.v1 import common_pb2 as common
 from frs.v1 import review_pb2 as pb
@@ -83,16 +84,8 @@ def _show(alert: pb.Alert, as_json: bool, folder: Path | None = None) -> None:
 
 
 def _write_images(alert: pb.Alert, folder: Path) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = alert.name.removeprefix("alerts/")
     pictures = {"probe": alert.probe_image_jpeg, "reference": alert.candidate.reference_image_jpeg}
-    written = []
-    for kind, data in pictures.items():
-        if data:
-            path = folder / f"{stem}-{kind}.jpg"
-            write_private(path, data)
-            written.append(path)
-    return written
+    return write_faces(folder, alert.name.removeprefix("alerts/"), pictures)
 
 
 def list_alerts(
