@@ -8,7 +8,6 @@ the result is its keys or ISSUER_UNAVAILABLE.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+from frs.access.hosts import is_loopback_host
 from frs.errors import FrsError, Reason
 from frs.settings import AccessSettings
 
@@ -100,20 +100,11 @@ def _checked(url: str) -> SplitResult:
         parts = urlsplit(url)
         host = parts.hostname or ""
         well = bool(host) and not parts.fragment and parts.username is None and parts.port != 0 and url.isascii()
-        if not well or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host))):
+        if not well or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(host))):
             raise ValueError("it must be an https address")
     except ValueError as error:
         raise FrsError(Reason.SETTINGS_INVALID, f"access.issuer: {url!r}: {error}", setting="access.issuer") from error
     return parts
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _tls(authority: str) -> ssl.SSLContext:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-
+from frs.access.hosts import is_loopback_host
 from frs.errors import FrsError, Reason
 
 
@@ -23,9 +22,4 @@ def join_address(host: str, port: int) -> str:
 def is_loopback(address: str) -> bool:
     """Return whether ``host:port`` can be reached from this machine only."""
     host, _ = split_address(address, "server.address")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(host)
