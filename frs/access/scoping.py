@@ -72,6 +72,13 @@ def require_may_open(actor: Actor, site: str) -> None:
         )
 
 
+def require_known_deployment(connection: sa.Connection, scope: Scope, name: str | None) -> None:
+    """Raise DEPLOYMENT_NOT_FOUND for a deployment that is not there or is outside the scope; None is none."""
+    found = sa.select(deployment.c.id).where(deployment.c.id == name, deployments_within(scope))
+    if name is not None and connection.scalar(found) is None:
+        raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)
+
+
 def require_deployment(scope: Scope, name: str, site: str) -> None:
     """Raise DEPLOYMENT_NOT_FOUND for a deployment outside the scope."""
     if not scope.has_deployment(name, site):

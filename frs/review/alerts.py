@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from frs.access.scoping import alerts_within, deployments_within
+from frs.access.scoping import alerts_within, require_known_deployment
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -25,7 +25,6 @@ from frs.match.newest import newest_first
 from frs.review.alert import WITHOUT_PICTURES, Alert, AlertCase, AlertState, FeedEntry, alert_from
 from frs.store.database import Database, Transaction
 from frs.store.schema import alert, alert_feed
-from frs.store.schema import deployment as deployments
 from frs.store.vault import Vault
 from frs.types import Actor, Event, Json, ListVersion, Page, References, Scope
 
@@ -73,7 +72,7 @@ class Alerts:
             query = query.where(alert.c.deployment_id == deployment)
         fingerprint = f"alerts {state or ''} {deployment or ''}"
         with self._database.read() as connection:
-            _require_deployment(connection, deployment, scope)
+            require_known_deployment(connection, scope, deployment)
             columns = (alert.c.created_at, alert.c.id)
             rows, token = newest_first(connection, query, columns, fingerprint, page_size, page_token)
         return Page(tuple(alert_from(row) for row in rows), token)
@@ -107,7 +106,7 @@ class Alerts:
         comes with one, perhaps from another installation, would miss the alerts up to it.
         """
         with self._database.read() as connection:
-            _require_deployment(connection, deployment, scope)
+            require_known_deployment(connection, scope, deployment)
             head = connection.scalar(sa.select(sa.func.max(alert_feed.c.position))) or 0
         if after > head:
             # Not how far it has come: that counts the alerts outside the scope too.
@@ -243,12 +242,6 @@ def _references(found: Alert) -> References:
 
 def _digest(sealed: bytes) -> str:
     return hashlib.sha256(sealed).hexdigest()
-
-
-def _require_deployment(connection: sa.Connection, name: str | None, scope: Scope) -> None:
-    named = sa.and_(deployments.c.id == name, deployments_within(scope))
-    if name is not None and connection.scalar(sa.select(deployments.c.id).where(named)) is None:
-        raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)
 
 
 def _unknown(alert_id: str) -> FrsError:

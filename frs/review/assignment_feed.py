@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from frs.access.scoping import deployments_within, of_deployment_within, watchlists_within
+from frs.access.scoping import of_deployment_within, require_known_deployment, watchlists_within
 from frs.errors import FrsError, Reason
 from frs.review.assignment import READ, AssignmentEntry, assignment_from
 from frs.store.database import Database
-from frs.store.schema import alert, assignment, assignment_feed, deployment
+from frs.store.schema import alert, assignment, assignment_feed
 from frs.types import Scope
 
 
@@ -17,13 +17,6 @@ def assignments_within(scope: Scope) -> sa.ColumnElement[bool]:
     return sa.and_(
         of_deployment_within(scope, assignment.c.deployment_id), watchlists_within(scope, alert.c.watchlist_id)
     )
-
-
-def require_deployment(connection: sa.Connection, scope: Scope, name: str | None) -> None:
-    """Raise DEPLOYMENT_NOT_FOUND for a deployment that is not there or is outside the scope; None is none."""
-    found = sa.select(deployment.c.id).where(deployment.c.id == name, deployments_within(scope))
-    if name is not None and connection.scalar(found) is None:
-        raise FrsError(Reason.DEPLOYMENT_NOT_FOUND, f"There is no deployment {name}.", deployment=name)
 
 
 class AssignmentFeed:
@@ -38,7 +31,7 @@ class AssignmentFeed:
         FrsError DEPLOYMENT_NOT_FOUND; INVALID_FIELD for a position that this installation has not given out yet.
         """
         with self._database.read() as connection:
-            require_deployment(connection, scope, deployment_id)
+            require_known_deployment(connection, scope, deployment_id)
             head = connection.scalar(sa.select(sa.func.max(assignment_feed.c.position))) or 0
         if after > head:
             message = "after_position: the feed has not come to it; ask from 0"

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frs.access.scoping import require_known_deployment
 from frs.audit.actions import Action
 from frs.audit.log import AuditLog
 from frs.clock import Clock
@@ -23,7 +24,7 @@ from frs.match.bell import Bell
 from frs.match.newest import newest_first
 from frs.review.alerts import Alerts
 from frs.review.assignment import READ, Assignment, AssignmentState, ShownAssignment, assignment_from
-from frs.review.assignment_feed import AssignmentFeed, assignments_within, require_deployment
+from frs.review.assignment_feed import AssignmentFeed, assignments_within
 from frs.review.case import CaseKind, Decision
 from frs.review.settling import Settled
 from frs.store.database import Database, Transaction
@@ -106,7 +107,7 @@ class Assignments:
         fingerprint = f"assignments {state or ''} {deployment_id or ''}"
         columns = (assignment.c.offered_at, assignment.c.id)
         with self._database.read() as connection:
-            require_deployment(connection, actor.scope, deployment_id)
+            require_known_deployment(connection, actor.scope, deployment_id)
             rows, token = newest_first(connection, query, columns, fingerprint, page_size, page_token)
         return Page(tuple(assignment_from(row) for row in rows), token)
 

@@ -61,15 +61,8 @@ class CaseClosing:
         tx.connection.execute(review_decision.update().where(undecided).values(observed_at=None))
 
     def _close(self, tx: Transaction, row: sa.Row[Any], state: CaseState, now: datetime) -> None:
-        values = {
-            "state": str(state),
-            "closed_at": now,
-            "escalates_at": None,
-            "claimed_by": None,
-            "claimed_at": None,
-            "claim_until": None,
-        }
-        tx.connection.execute(review_case.update().where(review_case.c.id == row.id).values(values))
+        closed = review_case.update().where(review_case.c.id == row.id).values(queue.ended(state, now))
+        tx.connection.execute(closed)
         self._desk.tell_closed(tx, row, str(state))
         tx.after_commit(self._desk.bell.ring)
 

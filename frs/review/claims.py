@@ -173,7 +173,7 @@ def require_held(row: sa.Row[Any], actor: Actor, now: datetime) -> None:
 
 def let_go(tx: Transaction, case_id: str) -> None:
     """Set a claimed case back to where anybody may take it."""
-    values = {"state": str(CaseState.PENDING), "claimed_by": None, "claimed_at": None, "claim_until": None}
+    values = {"state": str(CaseState.PENDING), **queue.UNCLAIMED}
     tx.connection.execute(review_case.update().where(review_case.c.id == case_id).values(values))
 
 

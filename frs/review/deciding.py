@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from frs.audit.actions import Action
 from frs.errors import FrsError, Reason
+from frs.review import queue
 from frs.review.alert import AlertState
 from frs.review.case import Case, CaseKind, CaseState, Decision, Observation
 from frs.review.case_desk import CaseDesk, require_case, require_open
@@ -174,15 +175,10 @@ class Deciding:
     ) -> None:
         desk = self._desk
         values = {
-            "state": str(CaseState.ADJUDICATED),
+            **queue.ended(CaseState.ADJUDICATED, now),
             "decision": str(decision),
             "chosen_subject": chosen_subject,
             "decided": len(made),
-            "closed_at": now,
-            "escalates_at": None,
-            "claimed_by": None,
-            "claimed_at": None,
-            "claim_until": None,
         }
         tx.connection.execute(review_case.update().where(review_case.c.id == row.id).values(values))
         reviewers, reasons = tuple(one.reviewer for one in made), tuple(one.reason or "" for one in made)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -52,6 +53,15 @@ def ranks() -> Iterator[sa.ColumnElement[bool]]:
     for urgency in sorted(URGENCY.values()):
         for escalated in (_case.escalations > 0, _case.escalations == 0):
             yield sa.and_(_case.urgency == urgency, escalated)
+
+
+UNCLAIMED: dict[str, None] = {"claimed_by": None, "claimed_at": None, "claim_until": None}
+"""What a case says that nobody holds."""
+
+
+def ended(state: CaseState, now: datetime) -> dict[str, Any]:
+    """Return what a case says that has come to its end in a state: nobody holds it, and it escalates no more."""
+    return {"state": str(state), "closed_at": now, "escalates_at": None, **UNCLAIMED}
 
 
 def held(now: datetime) -> sa.ColumnElement[bool]:
